@@ -1,0 +1,148 @@
+"""AdmissionReview in and out: both wire versions become one neutral request, and the answer goes out in the version that asked.
+
+    what happened                  allowed  patch  also (HTTP 200 always)
+    injected                       true     yes    patchType JSONPatch, warnings
+    skipped, audited               true     none   reason in the audit annotations; an audited error's text in `message`
+    error, onError: Ignore         true     none   a short warning; the whole text in the audit annotation `message`
+    error, onError: Fail           false    none   status 422 with the whole text
+    our own bug                    false    none   status 500 with a reference that is in the log
+
+Source: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#response
+"""
+
+import base64
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from mesh_injector import reasons
+from mesh_injector.engine.pipeline import Outcome, Verdict
+from mesh_injector.errors import Problem, ReviewError
+from mesh_injector.reasons import CODES, Reason
+
+VERSIONS: Final = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
+WARNING_CHARACTERS: Final = 120
+WARNINGS_CHARACTERS: Final = 4096
+
+
+class _Resource(msgspec.Struct, frozen=True):
+    group: str = ""
+    version: str = ""
+    resource: str = ""
+
+
+class _Request(msgspec.Struct, frozen=True, rename="camel"):
+    uid: str
+    resource: _Resource = _Resource()
+    sub_resource: str = ""
+    namespace: str = ""
+    operation: str = ""
+    object: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Review(msgspec.Struct, frozen=True, rename="camel"):
+    api_version: str
+    kind: str
+    request: _Request
+
+
+_DECODER: Final = msgspec.json.Decoder(_Review)
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionRequest:
+    """What an API server asks, whatever version it speaks. `pod` is None when there is nothing for us to decide."""
+
+    uid: str
+    api_version: str
+    namespace: str
+    pod: msgspec.Raw | None
+
+
+def decode(body: bytes) -> AdmissionRequest:
+    """Read an AdmissionReview; raise `ReviewError` (400) that says what is wrong with it."""
+    try:
+        if not body.isascii():
+            body.decode()
+        review = _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _refuse(f"the body is no AdmissionReview: {_short(error)}") from error
+    if review.kind != "AdmissionReview" or review.api_version not in VERSIONS:
+        raise _refuse(f"the body is {review.api_version[:60]!r} {review.kind[:60]!r}, not an AdmissionReview of {' or '.join(VERSIONS)}")
+    request = review.request
+    if not request.uid:
+        raise _refuse("the request has no uid")
+    resource = request.resource
+    is_creation = request.operation == "CREATE" and not request.sub_resource
+    is_pod = is_creation and (resource.group, resource.version, resource.resource) == ("", "v1", "pods") and request.object != b"null"
+    return AdmissionRequest(request.uid, review.api_version, request.namespace, request.object if is_pod else None)
+
+
+def _refuse(what: str) -> ReviewError:
+    return ReviewError(Problem(reasons.NOT_A_REVIEW, what, "the request body", "only a Kubernetes API server should call this"))
+
+
+def _short(error: Exception) -> str:
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
+
+
+def respond(request: AdmissionRequest, outcome: Outcome) -> bytes:
+    """Answer with an outcome, by the truth table above."""
+    response: dict[str, Any] = {"uid": request.uid, "allowed": outcome.allowed}
+    annotations = {
+        "mesh": outcome.mesh,
+        "outcome": outcome.verdict.value,
+        "reason": outcome.reason.value,
+        "template": outcome.template,
+    }
+    told = list(outcome.warnings)
+    if outcome.patch:
+        response["patchType"] = "JSONPatch"
+        response["patch"] = base64.b64encode(_ENCODER.encode(outcome.patch)).decode("ascii")
+    if outcome.error is not None:
+        if outcome.verdict is Verdict.REFUSED:
+            response["status"] = {"code": 422, "message": outcome.message, "reason": "Invalid"}
+        else:
+            annotations["message"] = outcome.message
+        if outcome.verdict is Verdict.IGNORED:
+            told.insert(0, f"[{outcome.error.problem.code}] mesh {outcome.mesh or '?'}: not injected: {outcome.error.problem.what}")
+    if told:
+        response["warnings"] = warnings(told)
+    response["auditAnnotations"] = annotations
+    return _review(request, response)
+
+
+def not_a_pod(request: AdmissionRequest) -> bytes:
+    """Allow what is no creation of a pod, untouched."""
+    return respond(request, Outcome(Verdict.SKIPPED, Reason.NOT_A_POD))
+
+
+def internal_error(request: AdmissionRequest, reference: str) -> bytes:
+    """Refuse because of a bug of ours: the reference is in the log, beside what happened."""
+    message = (
+        f"mesh-injector: [{CODES[Reason.INTERNAL]}] internal error, reference {reference}; report it with the log line of that reference"
+    )
+    annotations = {"mesh": "", "outcome": Verdict.REFUSED.value, "reason": Reason.INTERNAL.value, "template": ""}
+    status = {"code": 500, "message": message, "reason": "InternalError"}
+    return _review(request, {"uid": request.uid, "allowed": False, "status": status, "auditAnnotations": annotations})
+
+
+def _review(request: AdmissionRequest, response: dict[str, Any]) -> bytes:
+    return _ENCODER.encode({"apiVersion": request.api_version, "kind": "AdmissionReview", "response": response})
+
+
+def warnings(texts: Iterable[str]) -> list[str]:
+    """Make warnings that an API server passes on: at most 120 characters each, 4 KiB in all, nothing a terminal would obey."""
+    kept: list[str] = []
+    room = WARNINGS_CHARACTERS
+    for text in dict.fromkeys(texts):
+        clean = "".join(character if character.isprintable() else " " for character in text)
+        clean = clean if len(clean) <= WARNING_CHARACTERS else f"{clean[: WARNING_CHARACTERS - 1]}…"
+        room -= len(clean.encode())
+        if room < 0:
+            break
+        kept.append(clean)
+    return kept

@@ -1,0 +1,193 @@
+"""Documents from files, folders and standard input: `read` once, or `follow` them as they change.
+
+A folder may be a mounted ConfigMap, whose files are links through a hidden `..data` that is swapped as a whole.
+"""
+
+# ruff: noqa: PTH110, PTH112, PTH113, PTH123 - pathlib raises where a folder is closed, and takes "" for the current one
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
+
+from mesh_injector import documents, reasons
+from mesh_injector.documents import Document
+from mesh_injector.errors import ConfigError, Problem
+
+STDIN: Final = "-"
+ENDINGS: Final = (".yaml", ".yml", ".json")
+LIMIT_BYTES: Final = 64 * 1024 * 1024
+"""The largest file that is read: about five thousand pods as `kubectl get -o yaml` writes them."""
+
+_Texts = tuple[tuple[str, str | Problem], ...]
+"""Name and text of each file, or what is wrong with it: cheap to compare with what was there before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was found: the documents in order, what is wrong in single files, and the names of all files.
+
+    `ok` is False where there is nothing to go by (the path is gone, the folder is empty): whoever serves keeps the last good reading.
+    """
+
+    documents: tuple[Document, ...]
+    problems: tuple[Problem, ...]
+    files: tuple[str, ...]
+    ok: bool = True
+
+
+def read(paths: Sequence[str]) -> Reading:
+    """The documents of files, of folders with all below them (sorted, nothing hidden), and of `-`; each file is read once.
+
+    A file that was found in a folder and cannot be read is a problem of the reading. Raises ConfigError where a path itself cannot
+    be read, is no UTF-8 or above `LIMIT_BYTES` (UNREADABLE), and where a folder holds no file with one of `ENDINGS` (NOTHING_FOUND).
+    """
+    return _parse(_texts(paths))
+
+
+async def follow(paths: Sequence[str], *, debounce_ms: int = 200, interval_ms: int = 5000) -> AsyncGenerator[Reading, None]:
+    """The reading now, and another whenever it has changed; a path that cannot be read gives one that is not `ok`.
+
+    Changes that come within `debounce_ms` are one. Every `interval_ms` it looks without being told, for network file systems and
+    replaced parents of which the kernel says nothing. Raises ConfigError where `paths` holds `-`, which cannot be read twice.
+    """
+    if STDIN in paths:
+        raise ConfigError(Problem(reasons.UNREADABLE, "standard input cannot be followed", "stdin", "name a file or folder"))
+    last: _Texts | Problem | None = None
+    while True:
+        # Watched first and read then, no change can fall in between; a new watch each time finds folders that came or went.
+        with _watch(await asyncio.to_thread(_folders, paths)) as watcher:
+            texts = await asyncio.to_thread(_try_texts, paths)
+            if texts != last:
+                last = texts
+                yield Reading((), (texts,), (), ok=False) if isinstance(texts, Problem) else await asyncio.to_thread(_parse, texts)
+            await _change(watcher, debounce_ms, interval_ms)
+
+
+def _parse(texts: _Texts) -> Reading:
+    found: list[Document] = []
+    problems: list[Problem] = []
+    for source, text in texts:
+        if isinstance(text, Problem):
+            problems.append(text)
+            continue
+        parsed = documents.parse(text, source)
+        found += parsed.documents
+        problems += parsed.problems
+    return Reading(tuple(found), tuple(problems), tuple(source for source, _ in texts))
+
+
+def _texts(paths: Sequence[str]) -> _Texts:
+    texts: dict[str, tuple[str, str | Problem]] = {}
+    for path in paths:
+        if path != STDIN and os.path.isdir(path):
+            for file in _manifests(path):
+                texts.setdefault(os.path.realpath(file), (str(file), _try_text(file)))
+        elif (identity := path if path == STDIN else os.path.realpath(path)) not in texts:
+            texts[identity] = ("stdin" if path == STDIN else path, _text(path))
+    return tuple(texts.values())
+
+
+def _try_texts(paths: Sequence[str]) -> _Texts | Problem:
+    try:
+        return _texts(paths)
+    except ConfigError as error:
+        return error.problem
+
+
+def _try_text(file: Path) -> str | Problem:
+    try:
+        return _text(str(file))
+    except ConfigError as error:
+        return error.problem
+
+
+def _text(path: str) -> str:
+    """The text of a file or of standard input. Raises ConfigError (UNREADABLE)."""
+    source = "stdin" if path == STDIN else path
+    try:
+        data = _bytes(path)
+        text = data.decode("utf-8-sig")
+    except OSError as error:
+        raise _unreadable(f"it cannot be read ({error.strerror})", source, "check the path and its permissions") from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise _unreadable("it is not UTF-8", f"{source}:{line}", "save it as UTF-8") from error
+    if len(data) > LIMIT_BYTES:
+        raise _unreadable(f"it is larger than {LIMIT_BYTES // 2**20} MiB", source, "split it into several files")
+    return text
+
+
+def _bytes(path: str) -> bytes:
+    if path == STDIN:
+        return sys.stdin.buffer.read(LIMIT_BYTES + 1)
+    with open(path, "rb") as file:
+        return file.read(LIMIT_BYTES + 1)
+
+
+def _unreadable(what: str, where: str, fix: str) -> ConfigError:
+    return ConfigError(Problem(reasons.UNREADABLE, what, where, fix))
+
+
+def _manifests(top: str) -> list[Path]:
+    """The manifests below a folder, sorted. Raises ConfigError where it cannot be listed or has none."""
+    found: list[Path] = []
+
+    def refused(error: OSError) -> None:
+        if error.filename == top:
+            raise _unreadable(f"the folder cannot be listed ({error.strerror})", top, "check its permissions") from error
+        found.append(Path(error.filename))  # opening it as a file fails for the same reason, which makes it a problem
+
+    found += [file for _, files in _walk(top, refused) for file in files]
+    if not found:
+        what = f"the folder holds no file that ends in {', '.join(ENDINGS)}"
+        raise ConfigError(Problem(reasons.NOTHING_FOUND, what, top, "put manifests there; names that begin with a dot are left out"))
+    return sorted(found)
+
+
+def _walk(top: str, refused: Callable[[OSError], None] | None = None) -> Iterator[tuple[Path, list[Path]]]:
+    """A folder and each one below it with its manifests; links are followed, and each folder is entered once."""
+    entered: set[str] = set()
+    for name, folders, files in os.walk(top, onerror=refused, followlinks=True):
+        folders[:] = [folder for folder in sorted(folders) if not folder.startswith(".")]
+        if (identity := os.path.realpath(name)) in entered:
+            folders.clear()
+            continue
+        entered.add(identity)
+        visible = (Path(name, file) for file in files if not file.startswith(".") and file.endswith(ENDINGS))
+        yield Path(name), [file for file in visible if os.path.isfile(file) or not os.path.exists(file)]
+
+
+def _folders(paths: Sequence[str]) -> list[str]:
+    """The folders where a change may matter and that exist now: those above, within, and where links to files lead."""
+    found: set[Path] = set()
+    for path in map(Path, paths):
+        found.add(next(filter(os.path.isdir, path.absolute().parents), path))
+        files = [path]
+        for folder, manifests in _walk(str(path)):
+            found.add(folder)
+            files += manifests
+        found.update(Path(os.path.realpath(file)).parent for file in files)
+    return [str(folder) for folder in found if os.path.isdir(folder)]
+
+
+def _watch(folders: list[str]) -> RustNotify:
+    """A watch of the folders, begun when this returns (`awatch` begins at some later time); a blind one where that is refused."""
+    try:
+        return RustNotify(folders, False, False, 0, False, True)
+    except (OSError, WatchfilesRustInternalError):
+        return RustNotify([], False, False, 0, False, True)
+
+
+async def _change(watcher: RustNotify, debounce_ms: int, interval_ms: int) -> None:
+    stop = threading.Event()
+    try:
+        await asyncio.to_thread(watcher.watch, debounce_ms, min(50, debounce_ms), interval_ms, stop)
+    finally:
+        stop.set()  # whoever is cancelled here leaves the thread behind

@@ -1,0 +1,152 @@
+"""Addresses of what stands in a pod: `containers[app].env[FOO]`, `labels[x]`; how they are written, read, and found again.
+
+The record lists addresses; placement makes them beside the JSON Pointers (RFC 6901) of its operations.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mesh_injector.engine import schema
+from mesh_injector.engine.template.values import compact_json
+
+METADATA: Final = ("labels", "annotations", "ownerReferences", "finalizers")
+"""The first steps that stand in `metadata`; all others stand in `spec`."""
+
+_STEP: Final = re.compile(r"(?P<field>[A-Za-z][A-Za-z0-9]*)|\[(?P<item>(?:[^\[\]\\.]|\\.)*)\]", re.DOTALL)
+_ESCAPED: Final = re.compile(r"([\[\].\\])")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A step into a list or map: the item's key, as text."""
+
+    key: str
+
+
+Step = str | Item
+Address = tuple[Step, ...]
+
+
+def write(address: Address) -> str:
+    """Write an address; `]`, `[`, `.` and `\\` of keys are escaped by `\\`."""
+    text = ""
+    for step in address:
+        if isinstance(step, Item):
+            text += "[" + _ESCAPED.sub(r"\\\1", step.key) + "]"
+        else:
+            text += f".{step}" if text else step
+    return text
+
+
+def read(text: str) -> Address | None:
+    """Read an address; None when the text is none."""
+    steps: list[Step] = []
+    position = 0
+    while position < len(text):
+        if steps and text[position] == ".":
+            position += 1
+        elif steps and text[position] != "[":
+            return None
+        match = _STEP.match(text, position)
+        if match is None:
+            return None
+        steps.append(match["field"] or Item(re.sub(r"\\(.)", r"\1", match["item"] or "", flags=re.DOTALL)))
+        position = match.end()
+    return tuple(steps) or None
+
+
+def item_key(item: Any, merge_keys: tuple[str, ...]) -> str:
+    """Name an item of a list: the value of its merge keys, `8080/TCP` for a port, `#` and 12 hex digits where it has no key."""
+    if not merge_keys or not isinstance(item, Mapping):
+        return "#" + hashlib.sha256(compact_json(without_empty(item)).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return "/".join(str(item.get(key, "TCP" if key == "protocol" else "")) for key in merge_keys)
+
+
+def without_empty(value: Any) -> Any:
+    """Leave out members that are null, false, 0, empty text, lists or mappings: the API server fills in and drops such things."""
+    if isinstance(value, Mapping):
+        kept = {key: without_empty(item) for key, item in value.items()}
+        return {key: item for key, item in kept.items() if item}
+    return [without_empty(item) for item in value] if isinstance(value, list) else value
+
+
+def keys_of(node: schema.Node | None, name: str) -> tuple[str, ...]:
+    """Return the merge keys of the list in a field; none for lists whose items are told apart only whole."""
+    if node is None or name in WHOLE_ITEMS:
+        return ()
+    return ("containerPort", "protocol") if name == "ports" else node.merge_keys
+
+
+WHOLE_ITEMS: Final = frozenset(
+    {
+        "hostAliases",
+        "tolerations",
+        "envFrom",
+        "finalizers",
+        "preferredDuringSchedulingIgnoredDuringExecution",
+        "requiredDuringSchedulingIgnoredDuringExecution",
+    }
+)
+"""Lists whose items are equal only whole and are appended: contract, section 2."""
+
+
+def root(body: Mapping[str, Any], address: Address) -> tuple[str, schema.Node | None]:
+    """Say in which half of the pod an address stands, and the schema's node of that half."""
+    half = "metadata" if address[0] in METADATA else "spec"
+    return half, schema.POD.field(half)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an address leads in a pod: the mapping or list that holds it, the key or index, its JSON Pointer and its schema node."""
+
+    holder: Any
+    key: str | int
+    pointer: str
+    node: schema.Node | None
+
+    @property
+    def value(self) -> Any:
+        """What stands there."""
+        return self.holder[self.key]
+
+
+def find(body: Mapping[str, Any], address: Address) -> Place | None:
+    """Find what an address names in a pod: the first item of a doubled name; None when it is not there."""
+    half, node = root(body, address)
+    place: Place | None = Place(body, half, f"/{half}", node) if isinstance(body.get(half), Mapping) else None
+    name = ""
+    for step in address:
+        if place is None:
+            return None
+        place = _item(place, step.key, name) if isinstance(step, Item) else _field(place, step)
+        name = step if isinstance(step, str) else name
+    return place
+
+
+def _field(place: Place, name: str) -> Place | None:
+    holder = place.value
+    if not isinstance(holder, Mapping) or holder.get(name) is None:
+        return None
+    return Place(holder, name, f"{place.pointer}/{escape(name)}", place.node.field(name) if place.node else None)
+
+
+def _item(place: Place, key: str, name: str) -> Place | None:
+    holder = place.value
+    if isinstance(holder, Mapping):
+        return _field(place, key)
+    if not isinstance(holder, list):
+        return None
+    merge_keys = keys_of(place.node, name)
+    for index, item in enumerate(holder):
+        if item_key(item, merge_keys) == key:
+            return Place(holder, index, f"{place.pointer}/{index}", place.node.item() if place.node else None)
+    return None
+
+
+def escape(name: str) -> str:
+    """Escape a key for a JSON Pointer (RFC 6901, section 3)."""
+    return name.replace("~", "~0").replace("/", "~1")

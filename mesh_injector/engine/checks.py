@@ -1,0 +1,223 @@
+"""Is it still good? What a template brings is checked when the overlay is made, the union with the pod when it is placed.
+
+Only what the API server would refuse or silently drop is a finding; a pod that was already wrong gets the API server's own message.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mesh_injector.engine import address, schema, selector
+from mesh_injector.engine.pod import Pod
+from mesh_injector.reasons import Reason
+
+Path = tuple[str | int, ...]
+
+CONTAINER_LISTS: Final = ("initContainers", "containers")
+ANNOTATIONS_LIMIT: Final = 256 * 1024
+
+_DNS_LABEL: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\Z")
+_PORT_NAME: Final = re.compile(r"(?=.{1,15}\Z)(?=.*[a-z])(?!.*--)[a-z0-9](?:[-a-z0-9]*[a-z0-9])?\Z")
+_ENV_NAME: Final = re.compile(r"[\x20-\x3c\x3e-\x7e]+\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One new problem, at a path of the partial pod."""
+
+    path: Path
+    what: str
+    fix: str = ""
+    reason: Reason = Reason.RENDERED_INVALID_POD
+
+
+def field_name(path: Path) -> str:
+    """Write a path as people do: `spec.containers[0].image`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def of_overlay(body: Mapping[str, Any], *, privileged: bool) -> list[Finding]:
+    """Find what is wrong with a partial pod by itself; structure first, so that `imagee:` is a misspelt field and not "no image"."""
+    findings = list(_nulls(body, ()))
+    findings = findings or [Finding(one.path, one.message, one.suggestion) for one in schema.violations(body)]
+    if findings:
+        return findings
+    spec = body.get("spec") or {}
+    findings = [finding for check in _CHECKS for finding in check(spec)] + list(_metadata(body.get("metadata") or {}))
+    return findings if privileged else findings + list(_rights(body))
+
+
+def _nulls(value: Any, path: Path) -> Iterator[Finding]:
+    if value is None:
+        yield Finding(path, "a null", "leave the field out, by `{% if %}` where it depends on something")
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            if key in ("$patch", "$retainKeys", "$setElementOrder"):
+                yield Finding((*path, key), "a strategic merge directive", "remove it: the pod wins, and nothing of it can be taken away")
+            yield from _nulls(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _nulls(item, (*path, index))
+
+
+def containers(spec: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """Iterate over init containers and containers with their paths."""
+    for kind in CONTAINER_LISTS:
+        for index, container in enumerate(spec.get(kind) or ()):
+            yield ("spec", kind, index), container
+
+
+def _repeats(spec: Mapping[str, Any]) -> Iterator[Finding]:
+    """A name twice in one template; names of containers and init containers are one space."""
+    yield from _twice([(path, container["name"]) for path, container in containers(spec)], "container name")
+    volumes = enumerate(spec.get("volumes") or ())
+    yield from _twice([(("spec", "volumes", index), volume["name"]) for index, volume in volumes], "volume name")
+    for path, container in containers(spec):
+        for field, what in (("env", "env name"), ("volumeMounts", "mount path"), ("ports", "port")):
+            keys = address.keys_of(_CONTAINER.field(field), field)
+            items = enumerate(container.get(field) or ())
+            yield from _twice([((*path, field, index), address.item_key(item, keys)) for index, item in items], what)
+
+
+def _twice(names: list[tuple[Path, str]], what: str) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for path, name in names:
+        if name in seen:
+            yield Finding(path, f"the {what} `{name}` stands twice in the template", "remove or rename one")
+        seen.add(name)
+
+
+def _names(spec: Mapping[str, Any]) -> Iterator[Finding]:
+    named = [*containers(spec), *((("spec", "volumes", index), volume) for index, volume in enumerate(spec.get("volumes") or ()))]
+    for path, thing in named:
+        if not _DNS_LABEL.match(thing["name"]):
+            fix = "use at most 63 of a-z, 0-9 and `-`, as `|dns_label` makes it"
+            yield Finding((*path, "name"), f"`{thing['name']:.80}` is no DNS label (RFC 1123)", fix)
+    for path, container in containers(spec):
+        for index, variable in enumerate(container.get("env") or ()):
+            if not _ENV_NAME.match(variable["name"]):
+                yield Finding(
+                    (*path, "env", index, "name"), f"`{variable['name']!r:.80}` is no name of a variable", "use printable ASCII without `=`"
+                )
+            if variable.get("value") and variable.get("valueFrom"):
+                yield Finding((*path, "env", index), "has both `value` and `valueFrom`", "keep one")
+
+
+def _ports(spec: Mapping[str, Any]) -> Iterator[Finding]:
+    for path, container in containers(spec):
+        for index, port in enumerate(container.get("ports") or ()):
+            at, name = (*path, "ports", index), port.get("name")
+            if name and not _PORT_NAME.match(name):
+                fix = "use at most 15 of a-z, 0-9 and `-`, with at least one letter"
+                yield Finding((*at, "name"), f"`{name:.80}` ({len(name)} characters) is no port name (RFC 6335)", fix)
+            for field in ("containerPort", "hostPort"):
+                if field in port and not 0 < port[field] < 65536:
+                    yield Finding((*at, field), f"{port[field]} is no port number", "use 1 to 65535")
+            if port.get("protocol", "TCP") not in ("TCP", "UDP", "SCTP"):
+                yield Finding((*at, "protocol"), f"`{port['protocol']:.40}` is no protocol", "use TCP, UDP or SCTP")
+
+
+def _images(spec: Mapping[str, Any]) -> Iterator[Finding]:
+    for path, container in containers(spec):
+        if "image" in container and not container["image"].strip():
+            yield Finding((*path, "image"), "is empty", "name the image, or leave the field out to add to the pod's own container")
+
+
+def _sources(spec: Mapping[str, Any]) -> Iterator[Finding]:
+    for index, volume in enumerate(spec.get("volumes") or ()):
+        sources = sorted(set(volume) - {"name"})
+        if len(sources) > 1:
+            yield Finding(("spec", "volumes", index), f"has several sources: {', '.join(sources)}", "keep one")
+
+
+_CHECKS: Final[tuple[Callable[[Mapping[str, Any]], Iterator[Finding]], ...]] = (_repeats, _names, _ports, _images, _sources)
+_SPEC: Final = schema.POD.field("spec")
+_LIST: Final = _SPEC.field("containers") if _SPEC else None
+_CONTAINER: Final[schema.Node] = (_LIST.item() if _LIST else None) or schema.POD
+
+
+def _metadata(metadata: Mapping[str, Any]) -> Iterator[Finding]:
+    for field in ("labels", "annotations"):
+        for key, value in (metadata.get(field) or {}).items():
+            if not selector.is_label_key(key):
+                yield Finding(("metadata", field, key), "is no qualified name", "use `[prefix/]name` of letters, digits, `-`, `_`, `.`")
+            if field == "labels" and not selector.is_label_value(value):
+                fix = "use at most 63 letters, digits, `-`, `_`, `.`, or an annotation"
+                yield Finding(("metadata", field, key), f"{value!r:.80} is no label value", fix)
+
+
+_POD_RIGHTS: Final[dict[str, Callable[[Any], bool]]] = {
+    **dict.fromkeys(("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"), bool),
+    **dict.fromkeys(("nodeName", "serviceAccountName", "serviceAccount", "priorityClassName", "runtimeClassName"), bool),
+    "priority": lambda value: value != 0,
+}
+
+
+def _rights(body: Mapping[str, Any]) -> Iterator[Finding]:
+    """Fields that give a pod more than its author had, judged by value: `privileged: false` is fine."""
+    metadata, spec = body.get("metadata") or {}, body.get("spec") or {}
+    found: list[Path] = [("metadata", field) for field in ("ownerReferences", "finalizers") if metadata.get(field)]
+    found += [("spec", field) for field, grants in _POD_RIGHTS.items() if field in spec and grants(spec[field])]
+    found += [("spec", "volumes", index, "hostPath") for index, volume in enumerate(spec.get("volumes") or ()) if "hostPath" in volume]
+    found += [("spec", "securityContext", *path) for path in _context_rights(spec.get("securityContext") or {})]
+    for path, container in containers(spec):
+        found += [(*path, "securityContext", *rest) for rest in _context_rights(container.get("securityContext") or {})]
+    fix = "move Mesh and ConfigMap to the injector's own namespace, or remove the field"
+    for path in found:
+        yield Finding(path, "gives the pod more rights, which only a mesh of the home namespace may", fix, Reason.FIELD_NOT_ALLOWED)
+
+
+def _context_rights(context: Mapping[str, Any]) -> Iterator[Path]:
+    if context.get("privileged"):
+        yield ("privileged",)
+    if (context.get("capabilities") or {}).get("add"):
+        yield ("capabilities", "add")
+    if context.get("procMount") not in (None, "", "Default"):
+        yield ("procMount",)
+    for profile in ("seccompProfile", "appArmorProfile"):
+        if (context.get(profile) or {}).get("type") == "Unconfined":
+            yield (profile,)
+
+
+def of_union(pod: Pod, spec: Mapping[str, Any]) -> Iterator[Finding]:
+    """Find what only pod and overlay together make wrong: a mount without its volume, two containers on one host port."""
+    yield from _mounts(pod, spec)
+    yield from _host_ports(pod, spec)
+
+
+def _mounts(pod: Pod, spec: Mapping[str, Any]) -> Iterator[Finding]:
+    mounts = [
+        ((*path, "volumeMounts", index), mount["name"])
+        for path, container in containers(spec)
+        for index, mount in enumerate(container.get("volumeMounts") or ())
+    ]
+    if not mounts:
+        return
+    volumes = {volume.get("name") for volume in (*(spec.get("volumes") or ()), *(pod.spec_member("volumes") or ()))}
+    for path, name in mounts:
+        if name not in volumes:
+            yield Finding(path, f"mounts the volume `{name}`, which neither the template nor the pod has", "add it under `volumes`")
+
+
+def _host_ports(pod: Pod, spec: Mapping[str, Any]) -> Iterator[Finding]:
+    """Source: the API server refuses two containers with one hostPort, protocol and hostIP; init containers do not count."""
+    ours = [
+        ((*path, "ports", index, "hostPort"), (port["hostPort"], port.get("protocol", "TCP"), port.get("hostIP", "")))
+        for path, container in containers(spec)
+        for index, port in enumerate(container.get("ports") or ())
+        if path[1] == "containers" and port.get("hostPort")
+    ]
+    if not ours:
+        return
+    theirs = {
+        (port.get("hostPort"), port.get("protocol", "TCP"), port.get("hostIP", "")): container.get("name")
+        for container in pod.spec_member("containers") or ()
+        for port in container.get("ports") or ()
+    }
+    for path, key in ours:
+        if key in theirs:
+            yield Finding(path, f"the host port {key[0]}/{key[1]} is taken by the pod's container `{theirs[key]}`", "use another port")

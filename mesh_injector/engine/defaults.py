@@ -1,0 +1,123 @@
+"""What Kubernetes does by itself, as data: how a member is merged, which values count as not set, and what is equal.
+
+Sources: the merge keys come with the bundled schema; the defaults are those of
+https://kubernetes.io/docs/reference/generated/kubernetes-api/v1.37/#podspec-v1-core as an API server fills them in before webhooks.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from enum import Enum
+from typing import Any, Final
+
+from mesh_injector.engine import address, schema
+
+
+class Merge(Enum):
+    """How a member that both pod and template have is merged."""
+
+    UNIT = "one value: the pod's is kept"
+    FIELDS = "field by field"
+    KEYED = "item by item, by key"
+    WHOLE = "items appended unless there"
+
+
+UNITS: Final = frozenset(
+    {"livenessProbe", "readinessProbe", "startupProbe", "postStart", "preStop", "valueFrom", "seccompProfile", "appArmorProfile"}
+)
+"""Objects that mean one thing: merged field by field they would be two handlers or two profiles in one."""
+
+NOT_SET: Final[dict[str, tuple[Any, ...]]] = {
+    "restartPolicy": ("Always",),
+    "terminationGracePeriodSeconds": (30,),
+    "dnsPolicy": ("ClusterFirst",),
+    "serviceAccountName": ("default", ""),
+    "serviceAccount": ("default", ""),
+    "schedulerName": ("default-scheduler", ""),
+    "enableServiceLinks": (True,),
+    "priority": (0,),
+    "preemptionPolicy": ("PreemptLowerPriority",),
+    "hostNetwork": (False,),
+    "hostPID": (False,),
+    "hostIPC": (False,),
+    "containers.terminationMessagePath": ("/dev/termination-log",),
+    "containers.terminationMessagePolicy": ("File",),
+    "containers.stdin": (False,),
+    "containers.stdinOnce": (False,),
+    "containers.tty": (False,),
+}
+"""Values that count as not set, by field; `imagePullPolicy` is never one, because Kubernetes' value depends on the tag."""
+
+COMPANIONS: Final[dict[str, tuple[str, ...]]] = {"priorityClassName": ("priority", "preemptionPolicy")}
+"""Fields that must go when another is set, because Kubernetes computed them for the old value."""
+
+
+def merge(name: str, node: schema.Node | None) -> Merge:
+    """Say how a member of a pod, container or object is merged."""
+    if node is None or name in UNITS:
+        return Merge.UNIT
+    if node.kind in ("object", "map"):
+        return Merge.FIELDS
+    if node.kind != "list":
+        return Merge.UNIT
+    if name in address.WHOLE_ITEMS:
+        return Merge.WHOLE
+    return Merge.KEYED if node.merge_keys else Merge.UNIT
+
+
+def is_not_set(field: str, value: Any) -> bool:
+    """Whether the pod's value of a field counts as not set: Kubernetes' default, or empty."""
+    if value is None or value in ("", [], {}):
+        return True
+    name = field.replace("initContainers.", "containers.")
+    return any(type(value) is type(default) and value == default for default in NOT_SET.get(name, ()))
+
+
+def contains(found: Any, brought: Any, node: schema.Node | None = None, name: str = "") -> bool:
+    """Whether everything that is brought is in what was found; `false`, 0 and empty things may be missing there."""
+    if isinstance(brought, Mapping):
+        return isinstance(found, Mapping) and all(
+            contains(found[key], item, node.field(key) if node else None, key) if found.get(key) is not None else not item
+            for key, item in brought.items()
+        )
+    if isinstance(brought, list):
+        return isinstance(found, list) and _contains_items(found, brought, node, name)
+    if node is not None and node.kind == "quantity":
+        return quantity(found) == quantity(brought)
+    return type(found) is type(brought) and bool(found == brought)
+
+
+def _contains_items(found: list[Any], brought: list[Any], node: schema.Node | None, name: str) -> bool:
+    kind, item_node = merge(name, node), node.item() if node else None
+    if kind is Merge.UNIT:
+        return len(found) == len(brought) and all(contains(*pair, item_node) for pair in zip(found, brought, strict=True))
+    merge_keys = address.keys_of(node, name)
+    known: dict[str, Any] = {}
+    for item in found:
+        known.setdefault(address.item_key(item, merge_keys), item)
+    keys = [address.item_key(item, merge_keys) for item in brought]
+    return all(key in known and (not merge_keys or contains(known[key], item, item_node)) for key, item in zip(keys, brought, strict=True))
+
+
+_SUFFIXES: Final[dict[str, Decimal]] = {
+    **{suffix: Decimal(1000) ** power for power, suffix in enumerate(["", "k", "M", "G", "T", "P", "E"])},
+    **{suffix: Decimal(1024) ** power for power, suffix in enumerate(["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"], 1)},
+    "m": Decimal("1e-3"),
+    "u": Decimal("1e-6"),
+    "n": Decimal("1e-9"),
+}
+
+
+def quantity(value: Any) -> Any:
+    """Read a quantity as a number, so that `0.5` equals `500m`; what is none comes back as it is.
+
+    Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+    """
+    text = str(value)
+    number = text.rstrip("kMGTPEinumK")
+    try:
+        return Decimal(number) * _SUFFIXES[text[len(number) :]]
+    except (InvalidOperation, KeyError):
+        try:
+            return Decimal(text)
+        except InvalidOperation:
+            return value

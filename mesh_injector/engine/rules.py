@@ -1,0 +1,70 @@
+"""What a format hands to the pipeline: rules that look at one pod and return a decision, and the checks that explain it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from mesh_injector.engine.overlay import Overlay
+from mesh_injector.engine.pod import Pod
+from mesh_injector.errors import InjectionError
+from mesh_injector.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """A namespace as decisions and templates see it."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+class Severity(StrEnum):
+    """What an error does to the pod."""
+
+    REFUSE = "refuse"
+    IGNORE = "ignore"
+    AUDIT = "audit"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One mesh, considered: whether it matched, and why or why not."""
+
+    mesh: str
+    matched: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the rules say about one pod: overlays to place, or the reason for leaving it alone, or an error.
+
+    `mesh` is `namespace/name`, or empty when none can be named; `asked` says how the pod asked for injection; `severity` is what an error (this one, or one found while placing) does.
+    """
+
+    reason: Reason
+    mesh: str = ""
+    template: str = ""
+    overlays: Sequence[Overlay] = ()
+    warnings: tuple[str, ...] = ()
+    asked: str = ""
+    error: InjectionError | None = None
+    severity: Severity = Severity.REFUSE
+
+
+class Rules(Protocol):
+    """What a format makes of its documents. Both methods are pure and use the same functions, so they cannot disagree."""
+
+    def decide(self, pod: Pod, namespace: Namespace) -> Decision:
+        """Decide about one pod; never raises for what a user did."""
+        ...
+
+    def checks(self, pod: Pod, namespace: Namespace) -> tuple[Check, ...]:
+        """Explain: every mesh, matched or not, with the requirement that failed."""
+        ...
+
+
+Operation = dict[str, Any]
+"""One RFC 6902 operation: `op`, `path` and, except for `remove`, `value`."""

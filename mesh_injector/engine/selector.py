@@ -1,0 +1,121 @@
+"""Label selectors with Kubernetes' exact meaning, and why one does not match.
+
+`mismatch` answers with the first requirement that fails, and a match is the absence of a mismatch, so *explain* cannot disagree with
+the decision. Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+OPERATORS: Final = ("In", "NotIn", "Exists", "DoesNotExist")
+
+_NAME: Final = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)\Z")
+_PREFIX: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One condition on one label: `values` is empty for `Exists` and `DoesNotExist`."""
+
+    key: str
+    operator: str
+    values: tuple[str, ...] = ()
+
+    def holds(self, labels: Mapping[str, str]) -> bool:
+        """Whether labels meet the condition; like Kubernetes, `NotIn` holds where the label is absent."""
+        found = labels.get(self.key)
+        if self.operator == "In":
+            return found in self.values
+        if self.operator == "NotIn":
+            return found not in self.values
+        return (found is not None) == (self.operator == "Exists")
+
+    def __str__(self) -> str:
+        if self.operator in ("In", "NotIn"):
+            if self.operator == "In" and len(self.values) == 1:
+                return f"{self.key}={self.values[0]}"
+            return f"{self.key} {'in' if self.operator == 'In' else 'not in'} ({', '.join(self.values)})"
+        return f"{self.key} {'exists' if self.operator == 'Exists' else 'does not exist'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """The first requirement that fails, and the value that was found (None: no such label)."""
+
+    requirement: Requirement
+    found: str | None
+
+    def __str__(self) -> str:
+        return f"wants {self.requirement}, found {'no such label' if self.found is None else repr(self.found)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """A parsed LabelSelector: all requirements must hold, none at all selects everything."""
+
+    requirements: tuple[Requirement, ...] = ()
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The labels the selector reads: nothing else can change its answer."""
+        return frozenset(requirement.key for requirement in self.requirements)
+
+    def mismatch(self, labels: Mapping[str, str]) -> Mismatch | None:
+        """Find the first requirement that fails; None when the labels are selected."""
+        for requirement in self.requirements:
+            if not requirement.holds(labels):
+                return Mismatch(requirement, labels.get(requirement.key))
+        return None
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.requirements)) or "everything"
+
+
+def parse(body: Mapping[str, Any]) -> Selector:
+    """Parse a LabelSelector of `matchLabels` and `matchExpressions`.
+
+    Raises ValueError with a sentence that names the wrong place; the caller knows the object and adds it.
+    """
+    unknown = set(body) - {"matchLabels", "matchExpressions"}
+    if unknown:
+        raise ValueError(f"`{min(unknown)}` is no part of a selector; it has `matchLabels` and `matchExpressions`")
+    labels = _member(body, "matchLabels", dict)
+    expressions = _member(body, "matchExpressions", list)
+    requirements = [_requirement({"key": key, "operator": "In", "values": [labels[key]]}, "matchLabels") for key in sorted(labels)]
+    requirements += [_requirement(item, f"matchExpressions[{index}]") for index, item in enumerate(expressions)]
+    return Selector(tuple(requirements))
+
+
+def _member(body: Mapping[str, Any], name: str, wanted: type[Any]) -> Any:
+    value = body.get(name)
+    if value is not None and not isinstance(value, wanted):
+        raise ValueError(f"`{name}` must be a {'mapping' if wanted is dict else 'list'}")
+    return value if value is not None else wanted()
+
+
+def _requirement(item: Any, where: str) -> Requirement:
+    if not isinstance(item, dict) or set(item) - {"key", "operator", "values"}:
+        raise ValueError(f"`{where}` must have `key`, `operator` and `values`, and nothing else")
+    key, operator, values = item.get("key"), item.get("operator"), item.get("values") or []
+    if not isinstance(key, str) or not is_label_key(key):
+        raise ValueError(f"{key!r} in `{where}` is no label key")
+    if operator not in OPERATORS:
+        raise ValueError(f"operator {operator!r} in `{where}` is none of {', '.join(OPERATORS)}")
+    if not isinstance(values, list) or not all(isinstance(value, str) and is_label_value(value) for value in values):
+        raise ValueError(f"`{where}` holds a value of `{key}` that is no label value: a text of at most 63 letters, digits, `-`, `_`, `.`")
+    if (operator in ("In", "NotIn")) != bool(values):
+        raise ValueError(f"operator {operator} in `{where}` {'needs at least one value' if not values else 'takes no values'}")
+    return Requirement(key, operator, tuple(values))
+
+
+def is_label_key(text: str) -> bool:
+    """Whether a text is a qualified name, `[prefix/]name`, as label keys must be."""
+    prefix, slash, name = text.rpartition("/")
+    return bool(_NAME.match(name)) and (not slash or (len(prefix) <= 253 and bool(_PREFIX.match(prefix))))
+
+
+def is_label_value(text: str) -> bool:
+    """Whether a text may be a label's value: empty, or at most 63 characters that begin and end with a letter or digit."""
+    return text == "" or bool(_NAME.match(text))

@@ -1,0 +1,148 @@
+"""Patch templates: Jinja over YAML in which no value is ever text, so none can become syntax.
+
+A template is compiled once; rendering marks values, parses the text around them as a skeleton, and fills the values in.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mesh_injector.engine import schema
+from mesh_injector.engine.template import fill, language, names, skeleton
+from mesh_injector.engine.template.skeleton import Skeleton
+from mesh_injector.engine.template.source import Fault, Source
+from mesh_injector.engine.template.state import State
+from mesh_injector.reasons import Reason
+
+__all__ = ["Fault", "PatchTemplate", "Rendered", "Source"]
+
+Path = tuple[str | int, ...]
+
+
+class PatchTemplate:
+    """A compiled template: what it names, what it needs, and how it renders.
+
+    Raises `InjectionError` (TemplateInvalid or UndefinedVariable) with line, column and excerpt when the text is not in the language.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.digest = f"sha256:{hashlib.sha256(source.text.encode('utf-8', 'surrogatepass')).hexdigest()}"
+        try:
+            found = names.find(language.parse(source.text))
+            self._compiled = language.compile_template(source.text)
+        except Fault as fault:
+            raise source.error(fault) from fault
+        self.named = frozenset(found.named)
+        self.needed = frozenset(found.needed)
+
+    def render(self, variables: Mapping[str, Any]) -> "Rendered":
+        """Render with the variables that there are; one that is needed and absent is an `InjectionError` (UndefinedVariable)."""
+        return Rendered(self, variables)
+
+    def run(self, variables: Mapping[str, Any]) -> tuple[str, State]:
+        """Run the compiled template: the text with its markers, and the values they stand for. Raise `Fault`."""
+        state = State()
+        return self._join(language.run(self._compiled, {**variables, **state.names()}), state, self._compiled), state
+
+    def lines(self, variables: Mapping[str, Any]) -> list[int]:
+        """Run the traced twin: for every line of the rendered text, the line of the template that it comes from."""
+        state, traced = State(), language.compile_template(self.source.text, traced=True)
+        lines: list[int] = [1]
+
+        def data(text: str, line: int) -> str:
+            for count, piece in enumerate(text.split("\n")):
+                if count:
+                    lines.append(line + count)
+                elif piece.strip():
+                    lines[-1] = line
+            return text
+
+        def mark(value: Any, line: int) -> str:
+            lines[-1] = line
+            return state.mark(value, line)
+
+        self._join(language.run(traced, {**variables, **state.names(), "__data__": data, "__mark__": mark}), state, traced)
+        return lines
+
+    @staticmethod
+    def _join(pieces: Iterable[str], state: State, compiled: Any) -> str:
+        parts = []
+        try:
+            for piece in pieces:
+                state.budget.write(len(piece))
+                parts.append(piece)
+        except Fault as fault:
+            fault.line = fault.line or language.line_of(compiled, fault)
+            raise
+        except (TypeError, ValueError, ArithmeticError, RecursionError, AttributeError, LookupError) as error:
+            line = language.line_of(compiled, error)
+            raise Fault(Reason.TEMPLATE_INVALID, f"cannot be evaluated: {error}", line=line, fix="check the types of the values") from error
+        return "".join(parts)
+
+
+class Rendered:
+    """One rendering: the partial pod it brings, and from which line of the template each field comes."""
+
+    __slots__ = ("_skeleton", "_values", "_variables", "body", "template")
+
+    def __init__(self, template: PatchTemplate, variables: Mapping[str, Any]) -> None:
+        self.template, self._variables = template, variables
+        try:
+            text, state = template.run(variables)
+        except Fault as fault:
+            raise template.source.error(fault) from fault
+        self._values = state.values
+        try:
+            self._skeleton = skeleton.parse(text)
+            self.body = self._partial_pod()
+        except Fault as fault:
+            fault.line = self._template_line(fault.line)
+            raise template.source.error(fault) from fault
+
+    def _partial_pod(self) -> dict[str, Any]:
+        """Fill the skeleton; a bare PodSpec is put under `spec`."""
+        if self._skeleton is None or (isinstance(self._skeleton, skeleton.Literal) and self._skeleton.value is None):
+            return {}
+        if not isinstance(self._skeleton, skeleton.Mapping):
+            fix = "begin with `spec:` or `containers:`"
+            raise Fault(Reason.RENDERED_INVALID_POD, "the template renders to something that is no mapping", line=1, fix=fix)
+        node = schema.POD.field("spec") if self.bare else schema.POD
+        filled = fill.fill(self._skeleton, self._values, node)
+        body = {key: value for key, value in filled.items() if key not in ("apiVersion", "kind")}
+        return {"spec": body} if self.bare and body else body
+
+    @property
+    def bare(self) -> bool:
+        """Whether the template renders to a bare PodSpec: neither `metadata` nor `spec` at the top."""
+        top = self._skeleton
+        if not isinstance(top, skeleton.Mapping):
+            return False
+        keys = {skeleton.key_text(key) for key, _ in top.pairs if isinstance(key, skeleton.Literal)}
+        return not keys & {"metadata", "spec"}
+
+    def line(self, path: Path) -> int:
+        """Find the template's line of a field of `body`, or of its nearest ancestor; 0 when the template cannot say."""
+        place: Skeleton | None = self._skeleton
+        line = place.line if place else 0
+        for part in path[1:] if self.bare else path:
+            place, found = self._step(place, part)
+            if place is None:
+                break
+            line = found
+        return self._template_line(line)
+
+    def _step(self, place: Skeleton | None, part: str | int) -> tuple[Skeleton | None, int]:
+        if isinstance(place, skeleton.Sequence) and isinstance(part, int) and part < len(place.items):
+            return place.items[part], place.items[part].line
+        if isinstance(place, skeleton.Mapping):
+            for key, child in place.pairs:
+                if fill.key(key, self._values) == part:
+                    return child, key.line
+        return None, 0
+
+    def _template_line(self, rendered_line: int) -> int:
+        if not rendered_line:
+            return 0
+        lines = self.template.lines(self._variables)
+        return lines[min(rendered_line, len(lines)) - 1]

@@ -1,0 +1,63 @@
+"""Where a template's text comes from, and what goes wrong with it: a `Fault` knows the line, a `Source` knows the file.
+
+The language and the fill raise faults; `PatchTemplate` makes errors of them that name ConfigMap, key, line, column and show an excerpt.
+"""
+
+import re
+from dataclasses import dataclass
+
+from mesh_injector import errors
+from mesh_injector.documents import Origin
+from mesh_injector.errors import InjectionError
+from mesh_injector.reasons import Reason
+
+
+class Fault(Exception):
+    """Something is wrong at a line of the template (0: not known yet); `token` is the word to point at."""
+
+    def __init__(self, reason: Reason, what: str, *, line: int = 0, token: str = "", fix: str = "") -> None:
+        super().__init__(what)
+        self.reason, self.what, self.line, self.token, self.fix = reason, what, line, token, fix
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A template's text, the name people know it by, and where its first line stands in a file (None: in no file)."""
+
+    text: str
+    name: str
+    origin: Origin | None = None
+
+    def where(self, line: int, column: int = 0) -> str:
+        """Name a place: `ConfigMap ns/name, key k, line 3, column 5 (file.yaml:17:9)`; the whole template when the line is 0."""
+        if not line:
+            return self.name
+        text = f"{self.name}, line {line}" + (f", column {column}" if column else "")
+        if self.origin is None:
+            return text
+        return f"{text} ({Origin(self.origin.source, self.origin.line + line - 1, self.origin.column + max(column, 1) - 1)})"
+
+    def error(self, fault: Fault) -> InjectionError:
+        """Turn a fault into an error with its place and an excerpt."""
+        column = self._column(fault.line, fault.token)
+        return InjectionError(
+            fault.reason,
+            fault.what,
+            where=self.where(fault.line, column),
+            fix=fault.fix,
+            excerpt=self.excerpt(fault.line, column),
+        )
+
+    def excerpt(self, line: int, column: int = 0) -> str:
+        """Show a line of the template, numbered as in its file; a caret stands under the column, or under the first word."""
+        if not line:
+            return ""
+        first = self.origin.line if self.origin else 1
+        return errors.excerpt(self.text, line + first - 1, column or self._column(line, ""), first=first)
+
+    def _column(self, line: int, token: str) -> int:
+        lines = self.text.split("\n")
+        if not 0 < line <= len(lines):
+            return 0
+        found = re.search(rf"(?<!\w){re.escape(token)}(?!\w)", lines[line - 1]) if token else None
+        return (found.start() if found else len(lines[line - 1]) - len(lines[line - 1].lstrip())) + 1

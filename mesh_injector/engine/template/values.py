@@ -1,0 +1,120 @@
+"""What a value is, how it becomes text, and how a template reads into data: dot means key, nothing is ever an attribute of Python.
+
+No value is ever text of the template: an output leaves a marker in the text and puts its value on a list (see `state`).
+"""
+
+import difflib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from jinja2 import StrictUndefined
+from jinja2.utils import missing
+
+from mesh_injector.engine.template.source import Fault
+from mesh_injector.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """The opaque result of `tojson` and `toyaml`: structure where it stands alone, JSON where it stands inside text.
+
+    It is not a `str`, so nothing raw exists that a template could glue to its own text.
+    """
+
+    value: Any
+
+
+class Missing(StrictUndefined):
+    """An undefined name: it may be asked for (`is defined`, `default`, a key of it), and any other use is an error that names it."""
+
+    __slots__ = ()
+
+    def __init__(self, hint: str | None = None, obj: Any = missing, name: str | None = None, _exc: Any = None) -> None:
+        super().__init__(hint, obj, name, self._fault)  # type: ignore[arg-type] # jinja2 raises whatever this callable makes
+
+    def _fault(self, _message: str | None = None) -> Fault:
+        name, holder = self._undefined_name or "", self._undefined_obj
+        fix = suggestion(str(name), holder) if isinstance(holder, Mapping) else ""
+        what = f"`{self._undefined_hint or name}` is not defined"
+        return Fault(Reason.UNDEFINED_VARIABLE, what, token=str(name), fix=fix or "use `default` or `is defined` where it is optional")
+
+
+def suggestion(name: str, known: Any) -> str:
+    """Suggest the nearest known name, or list a few of them."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    if close:
+        return f"did you mean `{close[0]}`?"
+    listed = ", ".join(f"`{key}`" for key in sorted(map(str, known))[:12])
+    return f"there are {listed}" if listed else ""
+
+
+def look_up(value: Any, key: Any) -> Any:
+    """Read a key of a mapping or a position of a list; `Missing` when it is not there, never an attribute."""
+    if isinstance(value, Missing):
+        return value  # the first missing link is the one to name
+    if isinstance(value, Mapping):
+        return value[key] if isinstance(key, str) and key in value else Missing(obj=value, name=str(key))
+    if isinstance(value, list | tuple | str) and isinstance(key, int) and not isinstance(key, bool):
+        return value[key] if -len(value) <= key < len(value) else Missing(hint=f"position {key} of a list of {len(value)}")
+    return Missing(hint=f"{key} of {describe(value)}", name=str(key))
+
+
+def describe(value: Any) -> str:
+    """Name the type of a value in the words of the template language."""
+    if value is None:
+        return "null"
+    names = {bool: "a boolean", int: "a number", float: "a number", str: "a text", list: "a list", tuple: "a list"}
+    return names.get(type(value), "a mapping" if isinstance(value, Mapping) else "a structure")
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number; a boolean is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def as_text(value: Any) -> str:
+    """Turn a value into the text it is inside other text.
+
+    Text as it is, numbers in decimal, `true` and `false`, compact JSON for a `Structure`. Null and containers are a `Fault` that names
+    the filters which say what is meant.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return decimal(value)
+    if isinstance(value, Structure):
+        return compact_json(value.value)
+    if isinstance(value, Missing):
+        return str(value)  # raises
+    fix = "use `default('…')`" if value is None else "use `tojson`, `join` or `csv` to say how it becomes text"
+    raise Fault(Reason.RENDERED_INVALID_POD, f"{describe(value)} stands inside text", fix=fix)
+
+
+def decimal(number: float) -> str:
+    """Write a finite number without an exponent; a whole one without a fraction, as JSON hands it back."""
+    if not math.isfinite(number):
+        raise Fault(Reason.RENDERED_INVALID_POD, "a number that is not finite has no text", fix="check the arithmetic")
+    return format(Decimal(repr(number)).normalize(), "f")
+
+
+def compact_json(value: Any) -> str:
+    """Write JSON that is the same on every replica: compact, sorted keys, whole floats as integers."""
+    return json.dumps(_plain(value), separators=(",", ":"), sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Structure):
+        return _plain(value.value)
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

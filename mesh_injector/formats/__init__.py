@@ -1,0 +1,1 @@
+"""The formats: each turns documents into rules, and none knows of another."""

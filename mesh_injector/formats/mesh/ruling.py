@@ -1,0 +1,164 @@
+"""How meshes decide about one pod: exclusions and opt-outs first, then matching, ranking and choice, then the template.
+
+`checks` tells the same story for every mesh; it shares every function with `decide`, so the two cannot disagree.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from mesh_injector.engine import overlay
+from mesh_injector.engine.pod import Pod
+from mesh_injector.engine.rules import Check, Decision, Namespace, Severity
+from mesh_injector.errors import InjectionError
+from mesh_injector.formats.mesh import variables
+from mesh_injector.formats.mesh.load import DEFAULT_HOME
+from mesh_injector.formats.mesh.mesh import Mesh
+from mesh_injector.reasons import Reason
+
+SYSTEM_NAMESPACES: Final = frozenset({"kube-system", "kube-public", "kube-node-lease"})
+INJECT_LABEL: Final = "mesh-injector.io/inject"
+MESH_LABEL: Final = "mesh-injector.io/mesh"
+MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
+
+
+class MeshRules:
+    """The rules of a set of meshes; immutable, and the same answer on every replica."""
+
+    def __init__(self, meshes: Sequence[Mesh], home: str = DEFAULT_HOME) -> None:
+        self.meshes = tuple(sorted(meshes, key=str))
+        self.home = home
+
+    def decide(self, pod: Pod, namespace: Namespace) -> Decision:
+        """Decide about one pod."""
+        excluded = self._excluded(pod, namespace)
+        decision = Decision(excluded) if excluded else self._match(pod, namespace)
+        return replace(decision, asked=_asked(pod), warnings=(*_odd_labels(pod, namespace), *decision.warnings))
+
+    def _excluded(self, pod: Pod, namespace: Namespace) -> Reason | None:
+        """Say whom no mesh ever injects, in the contract's order."""
+        if namespace.name in SYSTEM_NAMESPACES or namespace.name == self.home:
+            return Reason.NAMESPACE_EXCLUDED
+        if MIRROR_ANNOTATION in pod.annotations:
+            return Reason.MIRROR_POD
+        if pod.host_network:
+            return Reason.HOST_NETWORK
+        if pod.labels.get(INJECT_LABEL) == "false":
+            return Reason.OPTED_OUT_BY_POD
+        return Reason.OPTED_OUT_BY_NAMESPACE if namespace.labels.get(INJECT_LABEL) == "disabled" else None
+
+    def _match(self, pod: Pod, namespace: Namespace) -> Decision:
+        matched = [mesh for mesh in self.meshes if not mesh.mismatch(pod, namespace)]
+        active = [mesh for mesh in matched if mesh.spec.enable_auto_inject]
+        chosen = choose(active, pod)
+        if isinstance(chosen, Decision):
+            return chosen
+        if not chosen:
+            return Decision(Reason.AUTO_INJECT_OFF if matched else Reason.NO_MESH_MATCHED)
+        best = rank(chosen)
+        return self._inject(best[0], pod, namespace) if len(best) == 1 else _tie(best, chosen)
+
+    @staticmethod
+    def _inject(mesh: Mesh, pod: Pod, namespace: Namespace) -> Decision:
+        decision = Decision(Reason.INJECTED, str(mesh), mesh.digest, severity=mesh.severity)
+        warnings = tuple(variables.unlisted(mesh, pod.annotations))
+        if mesh.fault is not None or mesh.template is None:
+            return replace(decision, error=mesh.fault, warnings=warnings)
+        try:
+            rendered = mesh.template.render(variables.of(mesh, mesh.template, pod, namespace))
+            made = overlay.make(rendered, privileged=mesh.privileged, init_first=mesh.spec.init_containers == "First")
+        except InjectionError as error:
+            return replace(decision, error=error, warnings=warnings)
+        return replace(decision, overlays=(made,), warnings=warnings)
+
+    def checks(self, pod: Pod, namespace: Namespace) -> tuple[Check, ...]:
+        """Explain every mesh: the selector that failed, who outranks it, or by what it selects the pod."""
+        excluded = self._excluded(pod, namespace)
+        chosen = self._chosen(pod, namespace)
+        best = rank(chosen) if chosen else []
+        return tuple(self._check(mesh, pod, namespace, best, excluded) for mesh in self.meshes)
+
+    def _chosen(self, pod: Pod, namespace: Namespace) -> list[Mesh]:
+        active = [mesh for mesh in self.meshes if mesh.spec.enable_auto_inject and not mesh.mismatch(pod, namespace)]
+        chosen = choose(active, pod)
+        return [] if isinstance(chosen, Decision) else chosen
+
+    @staticmethod
+    def _check(mesh: Mesh, pod: Pod, namespace: Namespace, best: Sequence[Mesh], excluded: Reason | None) -> Check:
+        missed = mesh.mismatch(pod, namespace)
+        why = missed or mesh.why_matched()
+        if not missed:
+            why += _fate(mesh, best, excluded)
+        return Check(str(mesh), not missed, why)
+
+
+def _fate(mesh: Mesh, best: Sequence[Mesh], excluded: Reason | None) -> str:
+    """Say what became of a mesh that matched."""
+    if excluded:
+        return f"; not asked: {excluded}"
+    if not mesh.spec.enable_auto_inject:
+        return f"; {Reason.AUTO_INJECT_OFF}: enableAutoInject is not true"
+    if mesh in best:
+        return "" if len(best) == 1 else f"; {Reason.SEVERAL_MESHES_MATCHED}"
+    return f"; {Reason.OUTRANKED} by {best[0]} ({_rank_of(best[0])} over {_rank_of(mesh)})" if best else f"; {Reason.MESH_UNKNOWN}"
+
+
+def _rank_of(mesh: Mesh) -> str:
+    return f"{'home' if mesh.home else 'tenant'}, priority {mesh.priority}" + (", Audit" if mesh.severity is Severity.AUDIT else "")
+
+
+def choose(active: Sequence[Mesh], pod: Pod) -> list[Mesh] | Decision:
+    """Find the meshes to rank: those the pod chooses by label, Enforce before Audit; a decision when the label fits none."""
+    enforce = [mesh for mesh in active if mesh.severity is not Severity.AUDIT]
+    label = pod.labels.get(MESH_LABEL)
+    if label is None:
+        return enforce or list(active)
+    named = [mesh for mesh in active if label in (mesh.name, f"{mesh.namespace}.{mesh.name}")]
+    if not named:
+        return _unknown(label, enforce or active) if active else Decision(Reason.NO_MESH_MATCHED, warnings=(_no_such(label),))
+    named_enforce = [mesh for mesh in named if mesh.severity is not Severity.AUDIT]
+    return named_enforce or enforce or named
+
+
+def rank(meshes: Sequence[Mesh]) -> list[Mesh]:
+    """Find the best of several meshes: the highest priority, then home before tenant; more than one is a tie."""
+    best = max((mesh.priority, mesh.home) for mesh in meshes)
+    return [mesh for mesh in meshes if (mesh.priority, mesh.home) == best]
+
+
+def _severity(meshes: Sequence[Mesh]) -> Severity:
+    """An error of several meshes is as mild as all of them are: one that refuses makes it refuse."""
+    severities = {mesh.severity for mesh in meshes}
+    return severities.pop() if len(severities) == 1 else Severity.REFUSE
+
+
+def _tie(best: Sequence[Mesh], candidates: Sequence[Mesh]) -> Decision:
+    names = " and ".join(map(str, best))
+    fix = f"give one a higher `priority`, narrow a selector, or label the pod `{MESH_LABEL}: {best[0].name}`"
+    error = InjectionError(Reason.SEVERAL_MESHES_MATCHED, f"meshes {names} match with equal rank", where="metadata.labels", fix=fix)
+    return Decision(error.reason, error=error, severity=_severity(candidates))
+
+
+def _no_such(label: str) -> str:
+    return f"the label {MESH_LABEL}={label:.40} names no mesh that matches"
+
+
+def _unknown(label: str, candidates: Sequence[Mesh]) -> Decision:
+    names = ", ".join(map(str, candidates))
+    what, fix = f"`{MESH_LABEL}: {label:.63}` names no mesh that matches this pod", f"use one of those that do: {names}"
+    error = InjectionError(Reason.MESH_UNKNOWN, what, where=f"metadata.labels[{MESH_LABEL}]", fix=fix)
+    return Decision(error.reason, error=error, severity=_severity(candidates))
+
+
+def _asked(pod: Pod) -> str:
+    return f'the label {INJECT_LABEL}: "true" asks for injection' if pod.labels.get(INJECT_LABEL) == "true" else ""
+
+
+def _odd_labels(pod: Pod, namespace: Namespace) -> list[str]:
+    """Warn of values of the two `inject` labels that have no effect."""
+    warnings = []
+    if pod.labels.get(INJECT_LABEL, "true") not in ("true", "false"):
+        warnings.append(f'the pod\'s label {INJECT_LABEL}={pod.labels[INJECT_LABEL]:.20} has no effect; use "true" or "false"')
+    if namespace.labels.get(INJECT_LABEL, "disabled") != "disabled":
+        warnings.append(f'the namespace\'s label {INJECT_LABEL}={namespace.labels[INJECT_LABEL]:.20} has no effect; use "disabled"')
+    return warnings

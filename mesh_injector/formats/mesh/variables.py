@@ -1,0 +1,119 @@
+"""What a template gets: the variables that it names, and the reasons for which a pod or mesh cannot give them."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from mesh_injector.engine.pod import Pod
+from mesh_injector.engine.rules import Namespace
+from mesh_injector.engine.template import PatchTemplate
+from mesh_injector.errors import InjectionError
+from mesh_injector.formats.mesh.mesh import Mesh
+from mesh_injector.reasons import Reason
+
+OVERRIDE: Final = "values.mesh-injector.io/"
+
+_PORTS: Final = frozenset({"container_ports", "app_ports", "AppPort"})
+_REGION: Final = frozenset({"region", "AwsRegion"})
+_NODE: Final = frozenset({"virtual_node_name", "VirtualNodeName"})
+_INTEGER: Final = re.compile(r"-?[0-9]{1,19}\Z")
+_FLOAT: Final = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][-+]?[0-9]{1,3})?\Z")
+
+
+def of(mesh: Mesh, template: PatchTemplate, pod: Pod, namespace: Namespace) -> dict[str, Any]:
+    """Collect exactly the variables that a template names.
+
+    Raises `InjectionError` (RegionMissing, VirtualNodeLabelMissing, ContainerPortMissing, OverrideInvalid) for what it needs and nobody has.
+    """
+    _require(mesh, template, pod)
+    named = template.named
+    variables: dict[str, Any] = {"mesh_name": mesh.name, "MeshName": mesh.name}
+    if mesh.spec.region:
+        variables |= {"region": mesh.spec.region, "AwsRegion": mesh.spec.region}
+    node = pod.labels.get(mesh.spec.virtual_node_label)
+    if node:
+        variables |= {"virtual_node_name": node, "VirtualNodeName": node}
+    if named & _PORTS:
+        ports = container_ports(pod)
+        joined = ",".join(map(str, ports))
+        variables |= {"container_ports": ports, "app_ports": joined, "AppPort": joined}
+    variables["container_names"] = [container.name for container in pod.containers]
+    if "mesh" in named:
+        variables["mesh"] = mesh.for_template()
+    if "namespace" in named:
+        variables["namespace"] = {"name": namespace.name, "labels": dict(namespace.labels), "annotations": dict(namespace.annotations)}
+    if "values" in named:
+        variables["values"] = values(mesh, pod)
+    if "pod" in named:
+        variables["pod"] = pod.whole()
+    return {name: value for name, value in variables.items() if name in named}
+
+
+def container_ports(pod: Pod) -> list[int]:
+    """List the ports of the pod's own containers, any protocol, in order of appearance and without repeats."""
+    return list(dict.fromkeys(port.container_port for container in pod.containers for port in container.ports or ()))
+
+
+def missing_region(mesh: Mesh, template: PatchTemplate) -> InjectionError | None:
+    """Say that the template names a region and the mesh has none: known before any pod comes."""
+    if mesh.spec.region or not template.needed & _REGION:
+        return None
+    fix = "set `spec.region` in the Mesh, or use `region|default('…')`"
+    return InjectionError(Reason.REGION_MISSING, "the template names the region and the mesh has none", where="spec.region", fix=fix)
+
+
+def _require(mesh: Mesh, template: PatchTemplate, pod: Pod) -> None:
+    region = missing_region(mesh, template)
+    if region is not None:
+        raise region
+    label = mesh.spec.virtual_node_label
+    if template.needed & _NODE and not pod.labels.get(label):
+        raise InjectionError(
+            Reason.VIRTUAL_NODE_LABEL_MISSING,
+            f"the pod has no label `{label}`, whose value the template names",
+            where="metadata.labels",
+            fix=f"label the pod `{label}: <name>`, in a workload under spec.template.metadata.labels",
+        )
+    if template.needed & _PORTS and mesh.spec.require_container_ports:
+        for container in pod.containers:
+            if not container.ports:
+                raise InjectionError(
+                    Reason.CONTAINER_PORT_MISSING,
+                    f"the container `{container.name:.63}` names no port, so its traffic would bypass the proxy",
+                    where=f"spec.containers[{container.name:.63}].ports",
+                    fix="name its containerPort, or set `requireContainerPorts: false` in the Mesh",
+                )
+
+
+def values(mesh: Mesh, pod: Pod) -> dict[str, Any]:
+    """Merge the mesh's values with what the pod overrides by annotation; an override takes the type of the mesh's value."""
+    merged = dict(mesh.spec.values)
+    for name in mesh.spec.overrides:
+        text = pod.annotations.get(OVERRIDE + name)
+        if text is not None:
+            merged[name] = _typed(name, text, mesh.spec.values.get(name))
+    return merged
+
+
+def _typed(name: str, text: str, model: Any) -> Any:
+    if model is None or isinstance(model, str):
+        return text
+    if isinstance(model, bool) and text in ("true", "false"):
+        return text == "true"
+    if isinstance(model, int) and not isinstance(model, bool) and _INTEGER.match(text):
+        return int(text)
+    if isinstance(model, float) and _FLOAT.match(text):
+        return float(text)
+    expected = {bool: "true or false", int: "a whole number", float: "a number"}.get(type(model), "a scalar, but the mesh's value is none")
+    raise InjectionError(
+        Reason.OVERRIDE_INVALID,
+        f"the override `{name}` is {text!r:.60}; expected {expected}",
+        where=f"metadata.annotations[{OVERRIDE}{name}]",
+        fix="change the annotation, or remove it to get the mesh's value",
+    )
+
+
+def unlisted(mesh: Mesh, annotations: Mapping[str, str]) -> list[str]:
+    """Warn of override annotations that the mesh does not list: they change nothing."""
+    names = sorted(key[len(OVERRIDE) :] for key in annotations if key.startswith(OVERRIDE))
+    return [f"mesh {mesh} lists no override `{name}`: the annotation changes nothing" for name in names if name not in mesh.spec.overrides]

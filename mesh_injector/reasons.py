@@ -1,0 +1,86 @@
+"""The one vocabulary of reasons, shared by metrics, logs, audit annotations and `explain`, and the code of every message.
+
+A reason says why a pod got the answer it got; a code is what a user types into a search box.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+
+class Reason(StrEnum):
+    """Why a pod got its answer. The values are public: dashboards and scripts depend on them."""
+
+    INJECTED = "Injected"
+    ALREADY_INJECTED = "AlreadyInjected"
+    REINJECTED = "Reinjected"
+    NO_MESH_MATCHED = "NoMeshMatched"
+    AUTO_INJECT_OFF = "AutoInjectOff"
+    OPTED_OUT_BY_POD = "OptedOutByPod"
+    OPTED_OUT_BY_NAMESPACE = "OptedOutByNamespace"
+    NAMESPACE_EXCLUDED = "NamespaceExcluded"
+    HOST_NETWORK = "HostNetwork"
+    MIRROR_POD = "MirrorPod"
+    NOT_A_POD = "NotAPod"
+    AUDIT_MODE = "AuditMode"
+    NOTHING_TO_INJECT = "NothingToInject"
+    OUTRANKED = "Outranked"
+    VIRTUAL_NODE_LABEL_MISSING = "VirtualNodeLabelMissing"
+    REGION_MISSING = "RegionMissing"
+    CONTAINER_PORT_MISSING = "ContainerPortMissing"
+    SEVERAL_MESHES_MATCHED = "SeveralMeshesMatched"
+    CONFIG_MAP_MISSING = "ConfigMapMissing"
+    CONFIG_MAP_FORBIDDEN = "ConfigMapForbidden"
+    CONFIG_MAP_KEY_MISSING = "ConfigMapKeyMissing"
+    SELECTOR_INVALID = "SelectorInvalid"
+    OVERRIDE_INVALID = "OverrideInvalid"
+    TEMPLATE_INVALID = "TemplateInvalid"
+    UNDEFINED_VARIABLE = "UndefinedVariable"
+    RENDER_LIMIT = "RenderLimit"
+    RENDERED_NOT_YAML = "RenderedNotYaml"
+    RENDERED_INVALID_POD = "RenderedInvalidPod"
+    FIELD_NOT_ALLOWED = "FieldNotAllowed"
+    NAME_COLLISION = "NameCollision"
+    MESH_UNKNOWN = "MeshUnknown"
+    INTERNAL = "Internal"
+
+
+CODES: Final[dict[Reason, str]] = {
+    Reason.VIRTUAL_NODE_LABEL_MISSING: "MI201",
+    Reason.REGION_MISSING: "MI202",
+    Reason.CONTAINER_PORT_MISSING: "MI203",
+    Reason.SEVERAL_MESHES_MATCHED: "MI204",
+    Reason.CONFIG_MAP_MISSING: "MI205",
+    Reason.CONFIG_MAP_FORBIDDEN: "MI206",
+    Reason.CONFIG_MAP_KEY_MISSING: "MI207",
+    Reason.SELECTOR_INVALID: "MI208",
+    Reason.OVERRIDE_INVALID: "MI209",
+    Reason.MESH_UNKNOWN: "MI210",
+    Reason.TEMPLATE_INVALID: "MI301",
+    Reason.UNDEFINED_VARIABLE: "MI302",
+    Reason.RENDER_LIMIT: "MI303",
+    Reason.RENDERED_NOT_YAML: "MI304",
+    Reason.RENDERED_INVALID_POD: "MI401",
+    Reason.FIELD_NOT_ALLOWED: "MI402",
+    Reason.NAME_COLLISION: "MI403",
+    Reason.INTERNAL: "MI900",
+}
+"""The message code of every reason that is an error: 2xx the mesh and the pod, 3xx the template, 4xx what it renders to, 900 our own bug."""
+
+NOT_YAML: Final = "MI101"
+"""A document that is not YAML or JSON."""
+NOT_A_MANIFEST: Final = "MI102"
+"""A document that is YAML but no Kubernetes object."""
+FIELD_UNKNOWN: Final = "MI103"
+"""A field that the resource does not have."""
+FIELD_WRONG: Final = "MI104"
+"""A field whose value is of the wrong type or out of bounds."""
+NOTHING_FOUND: Final = "MI105"
+"""A file, a folder or a source that holds nothing of what was asked for."""
+UNREADABLE: Final = "MI106"
+"""A file or folder that cannot be opened or is not UTF-8."""
+DUPLICATE: Final = "MI107"
+"""Two documents that describe the same object."""
+NOT_A_REVIEW: Final = "MI501"
+"""A request body that is not an AdmissionReview."""
+CERTIFICATE_INVALID: Final = "MI601"
+"""A serving certificate or key that cannot be used."""

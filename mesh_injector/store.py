@@ -1,0 +1,75 @@
+"""The current snapshot: everything a review needs, immutable and replaced whole, with the last good parts kept.
+
+Doors build a snapshot from documents by `load`; `serve` keeps the newest in a `Store` and reads it once for each review.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from mesh_injector.documents import Document
+from mesh_injector.engine.rules import Namespace
+from mesh_injector.errors import Problem
+from mesh_injector.formats import mesh
+from mesh_injector.formats.mesh import Loaded, MeshRules
+
+NAME_LABEL: Final = "kubernetes.io/metadata.name"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Rules and namespaces at one moment, the documents they were made of, and what is wrong with those."""
+
+    rules: MeshRules
+    loaded: Loaded
+    namespaces: Mapping[str, Namespace] = field(default_factory=dict)
+    documents: tuple[Document, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    def namespace(self, name: str) -> Namespace:
+        """Look a namespace up; one that no document describes has its name as its only label, as in every cluster."""
+        return self.namespaces.get(name) or Namespace(name, {NAME_LABEL: name})
+
+
+def load(documents: Iterable[Document], home: str = mesh.DEFAULT_HOME, last: Snapshot | None = None) -> Snapshot:
+    """Make a snapshot of documents; what does not load leaves the last good part in force and is told in `problems`."""
+    documents = tuple(documents)
+    loaded = mesh.load(documents, home, last.loaded if last else None)
+    namespaces = {document.name: _namespace(document) for document in documents if document.kind == "Namespace"}
+    return Snapshot(MeshRules(loaded.meshes, home), loaded, namespaces, documents, loaded.problems)
+
+
+def keep_broken(documents: Iterable[Document], broken: Iterable[str], last: Snapshot | None) -> tuple[Document, ...]:
+    """Add what the last snapshot had of files that cannot be read now: half a file must not take its meshes away."""
+    documents = tuple(documents)
+    if last is None:
+        return documents
+    there, sources = {_identity(document) for document in documents}, set(broken)
+    kept = (document for document in last.documents if document.origin.source in sources and _identity(document) not in there)
+    return (*documents, *kept)
+
+
+def _identity(document: Document) -> tuple[str, str, str]:
+    return document.kind, document.namespace, document.name
+
+
+def _namespace(document: Document) -> Namespace:
+    metadata = document.body.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    labels, annotations = (
+        {str(key): str(value) for key, value in (metadata.get(name) or {}).items()} for name in ("labels", "annotations")
+    )
+    return Namespace(document.name, {**labels, NAME_LABEL: document.name}, annotations)
+
+
+class Store:
+    """Holds the newest snapshot; a review reads it once, so it never sees half a change."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+
+    def replace(self, documents: Iterable[Document], broken: Iterable[str] = ()) -> Snapshot:
+        """Load a new snapshot over the last one, put it in force, and return it."""
+        documents = keep_broken(documents, broken, self.snapshot)
+        self.snapshot = load(documents, self.snapshot.rules.home, self.snapshot)
+        return self.snapshot
