@@ -6,24 +6,24 @@ A folder may be a mounted ConfigMap, whose files are links through a hidden `..d
 # ruff: noqa: PTH110, PTH112, PTH113, PTH123 - pathlib raises where a folder is closed, and takes "" for the current one
 
 import asyncio
+import contextlib
 import os
 import sys
-import threading
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
+from watchfiles import awatch
 
 from mesh_injector import documents, reasons
-from mesh_injector.documents import Document
+from mesh_injector.documents import Document, Parsed
 from mesh_injector.errors import ConfigError, Problem
 
 STDIN: Final = "-"
 ENDINGS: Final = (".yaml", ".yml", ".json")
 LIMIT_BYTES: Final = 64 * 1024 * 1024
-"""The largest file that is read: about five thousand pods as `kubectl get -o yaml` writes them."""
+"""The largest file that is read: some thousand pods as `kubectl get -o yaml` writes them."""
 
 _Texts = tuple[tuple[str, str | Problem], ...]
 """Name and text of each file, or what is wrong with it: cheap to compare with what was there before."""
@@ -31,7 +31,7 @@ _Texts = tuple[tuple[str, str | Problem], ...]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was found: the documents in order, what is wrong in single files, and the names of all files.
+    """What was found: the documents in order, what is wrong in single files, the names of all files and of the broken ones.
 
     `ok` is False where there is nothing to go by (the path is gone, the folder is empty): whoever serves keeps the last good reading.
     """
@@ -39,6 +39,7 @@ class Reading:
     documents: tuple[Document, ...]
     problems: tuple[Problem, ...]
     files: tuple[str, ...]
+    broken: tuple[str, ...] = ()
     ok: bool = True
 
 
@@ -51,7 +52,7 @@ def read(paths: Sequence[str]) -> Reading:
     return _parse(_texts(paths))
 
 
-async def follow(paths: Sequence[str], *, debounce_ms: int = 200, interval_ms: int = 5000) -> AsyncGenerator[Reading, None]:
+async def follow(paths: Sequence[str], *, debounce_ms: int = 200, interval_ms: int = 1000) -> AsyncGenerator[Reading, None]:
     """The reading now, and another whenever it has changed; a path that cannot be read gives one that is not `ok`.
 
     Changes that come within `debounce_ms` are one. Every `interval_ms` it looks without being told, for network file systems and
@@ -61,26 +62,24 @@ async def follow(paths: Sequence[str], *, debounce_ms: int = 200, interval_ms: i
         raise ConfigError(Problem(reasons.UNREADABLE, "standard input cannot be followed", "stdin", "name a file or folder"))
     last: _Texts | Problem | None = None
     while True:
-        # Watched first and read then, no change can fall in between; a new watch each time finds folders that came or went.
-        with _watch(await asyncio.to_thread(_folders, paths)) as watcher:
-            texts = await asyncio.to_thread(_try_texts, paths)
-            if texts != last:
-                last = texts
-                yield Reading((), (texts,), (), ok=False) if isinstance(texts, Problem) else await asyncio.to_thread(_parse, texts)
-            await _change(watcher, debounce_ms, interval_ms)
+        texts = await asyncio.to_thread(_try_texts, paths)
+        if texts != last:
+            last = texts
+            yield Reading((), (texts,), (), ok=False) if isinstance(texts, Problem) else await asyncio.to_thread(_parse, texts)
+        # A new watch each time finds folders that came or went.
+        await _change(await asyncio.to_thread(_folders, paths), debounce_ms, interval_ms)
 
 
 def _parse(texts: _Texts) -> Reading:
     found: list[Document] = []
     problems: list[Problem] = []
+    broken: list[str] = []
     for source, text in texts:
-        if isinstance(text, Problem):
-            problems.append(text)
-            continue
-        parsed = documents.parse(text, source)
+        parsed = Parsed((), (text,)) if isinstance(text, Problem) else documents.parse(text, source)
         found += parsed.documents
         problems += parsed.problems
-    return Reading(tuple(found), tuple(problems), tuple(source for source, _ in texts))
+        broken += [source] if parsed.problems else []
+    return Reading(tuple(found), tuple(problems), tuple(source for source, _ in texts), tuple(broken))
 
 
 def _texts(paths: Sequence[str]) -> _Texts:
@@ -113,7 +112,7 @@ def _text(path: str) -> str:
     source = "stdin" if path == STDIN else path
     try:
         data = _bytes(path)
-        text = data.decode("utf-8-sig")
+        text = data.decode()
     except OSError as error:
         raise _unreadable(f"it cannot be read ({error.strerror})", source, "check the path and its permissions") from error
     except UnicodeDecodeError as error:
@@ -177,17 +176,16 @@ def _folders(paths: Sequence[str]) -> list[str]:
     return [str(folder) for folder in found if os.path.isdir(folder)]
 
 
-def _watch(folders: list[str]) -> RustNotify:
-    """A watch of the folders, begun when this returns (`awatch` begins at some later time); a blind one where that is refused."""
-    try:
-        return RustNotify(folders, False, False, 0, False, True)
-    except (OSError, WatchfilesRustInternalError):
-        return RustNotify([], False, False, 0, False, True)
+async def _change(folders: list[str], debounce_ms: int, interval_ms: int) -> None:
+    """Wait for a change in the folders, at most for the interval.
 
-
-async def _change(watcher: RustNotify, debounce_ms: int, interval_ms: int) -> None:
-    stop = threading.Event()
+    The interval also covers what changes before the watch has begun, and kernels that have no more watches to give.
+    """
     try:
-        await asyncio.to_thread(watcher.watch, debounce_ms, min(50, debounce_ms), interval_ms, stop)
-    finally:
-        stop.set()  # whoever is cancelled here leaves the thread behind
+        watch = awatch(
+            *folders, watch_filter=None, debounce=debounce_ms, step=50, rust_timeout=interval_ms, yield_on_timeout=True, recursive=False
+        )
+        async with contextlib.aclosing(watch) as changes:
+            await anext(changes)
+    except OSError:
+        await asyncio.sleep(interval_ms / 1000)

@@ -80,7 +80,7 @@ class Document:
         if not isinstance(node, yaml.ScalarNode) or node.style != "|":
             return None
         first = self.text.find("\n", _index(node)) + 1
-        return self._place(first + _indentation(self.text[first:], node.value))
+        return Origin(self.origin.source, self._place(first).line, 1 + _indentation(self.text[first:], node.value))
 
     def _start(self) -> Origin | None:
         """Where the text begins: its first field is at `origin`."""

@@ -13,6 +13,7 @@ _QUOTE: Final = "put the value in quotes"
 _BRACKET: Final = "close the bracket, or put a comma between the values"
 _HINTS: Final[tuple[tuple[str, str, str], ...]] = (
     ("quoted scalar found unexpected", "a quote is opened here and never closed", "close the quote"),
+    ("found unexpected ':'", "a colon inside brackets that follows no key", _QUOTE),
     ("found unknown escape character", "an escape that YAML does not know", "double the backslash, or use single quotes"),
     ("found a tab character", "a tab where only spaces may indent", "indent with spaces"),
     ("could not find expected ':'", "a line without a colon", "write `key: value`, with a space after the colon"),

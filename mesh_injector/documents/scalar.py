@@ -118,10 +118,7 @@ def _float(digits: str, text: str) -> float | str:
 
 def _short(number: float) -> str:
     """The shortest text of a number of 32 bits, as Go's `FormatFloat(number, 'g', -1, 32)`: 1.10 is "1.1", 1e6 is "1e+06"."""
-    try:
-        single = struct.unpack("f", struct.pack("f", number))[0]
-    except OverflowError:
-        single = math.copysign(math.inf, number)
+    single = struct.unpack("f", struct.pack("f", number))[0]
     if not math.isfinite(single):
         return ".nan" if math.isnan(single) else ".inf" if single > 0 else "-.inf"
     digits = next(count for count in range(9) if struct.pack("f", float(f"{single:.{count}e}")) == struct.pack("f", single))

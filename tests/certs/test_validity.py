@@ -1,5 +1,6 @@
 """A pair that could not serve is refused before it does, with the file and the fix."""
 
+import ssl
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -108,6 +109,13 @@ def test_an_encrypted_key_is_refused_with_the_command_that_opens_it() -> None:
 
 def test_the_key_of_another_certificate_is_refused() -> None:
     assert "does not belong" in refused(replace(PAIR, key=certs.issue(["x"], AT).key)).what
+
+
+def test_a_certificate_with_a_kind_of_key_that_nobody_knows_is_refused() -> None:
+    known, unknown = bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d027f")
+    der = ssl.PEM_cert_to_DER_cert(PAIR.certificate.decode()).replace(known, unknown)
+    problem = refused(replace(PAIR, certificate=ssl.DER_cert_to_PEM_cert(der).encode()))
+    assert (problem.where, problem.what) == ("tls.crt", "the certificate's kind of key is not known")
 
 
 def test_a_chain_that_begins_with_the_ca_is_refused() -> None:

@@ -1,0 +1,54 @@
+# Everything a person or CI does with this project. `make` prints this help.
+# uv does the work; where it is not installed, a private copy is put into .bootstrap by `python3 -m venv` and pip.
+
+UV_VERSION := 0.9
+PYTHON ?= python3
+UV := $(or $(shell command -v uv 2>/dev/null),.bootstrap/bin/uv)
+BIN := .venv/bin
+READY := .venv/.ready
+PYTEST_FLAGS ?= -n auto
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format golden schema coverage clean
+
+help: ## print this help
+	@printf 'mesh-injector: a Kubernetes sidecar injector\n\n'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(READY) ## the main job, from nothing: a real HTTPS webhook answers real AdmissionReviews
+	@$(BIN)/mesh-injector demo
+
+test: $(READY) ## all tests
+	$(BIN)/pytest $(PYTEST_FLAGS)
+
+check: $(READY) ## ruff format, ruff, mypy --strict, import-linter
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY) ## let ruff format and mend what it can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+golden: $(READY) ## write the golden cases anew; look at the diff before you commit
+	$(BIN)/pytest tests/test_golden.py --update-golden -q
+
+coverage: $(READY) ## branch coverage of the pure floors
+	$(BIN)/pytest $(PYTEST_FLAGS) --cov --cov-report=term-missing:skip-covered
+
+schema: $(READY) ## write the bundled pod schema anew from Kubernetes' OpenAPI (needs Go)
+	$(BIN)/python scripts/generate_pod_schema.py
+
+clean: ## remove everything that was set up or cached
+	rm -rf .venv .bootstrap .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist
+
+$(READY): pyproject.toml uv.lock | $(UV)
+	@echo 'setting up .venv (once; about a minute when nothing is cached)'
+	@$(UV) sync --frozen
+	@touch $@
+
+.bootstrap/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'mesh-injector needs Python 3.11 or newer: make PYTHON=python3.12 …'; exit 1; }
+	@echo 'uv is not installed: putting a private copy into .bootstrap'
+	@$(PYTHON) -m venv .bootstrap && .bootstrap/bin/pip install --quiet --disable-pip-version-check 'uv>=$(UV_VERSION)'

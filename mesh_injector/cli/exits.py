@@ -1,0 +1,34 @@
+"""Exit codes, and how an error becomes one."""
+
+import os
+import sys
+import tempfile
+import traceback
+from typing import Final
+
+from mesh_injector.errors import MeshInjectorError
+from mesh_injector.reasons import CODES, Reason
+
+DONE: Final = 0
+NO: Final = 1
+USAGE: Final = 2
+UNREADABLE: Final = 3
+BUG: Final = 70
+
+
+def report(error: Exception) -> int:
+    """Tell an error that nobody handled: a clear one by its message, a bug of ours by a reference to a file with the traceback."""
+    if isinstance(error, MeshInjectorError):
+        sys.stderr.write(f"{error}\n")
+        return UNREADABLE
+    with tempfile.NamedTemporaryFile("w", prefix="mesh-injector-", suffix=".txt", delete=False) as file:
+        file.write("".join(traceback.format_exception(error)))
+    what = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    sys.stderr.write(f"[{CODES[Reason.INTERNAL]}] this is a bug of mesh-injector ({what}); please report it with {file.name}\n")
+    return BUG
+
+
+def quiet_pipe() -> int:
+    """End without a word when the reader of our output has gone, as `head` does."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return DONE

@@ -1,0 +1,129 @@
+"""`explain`: the decision about a pod, step by step: every mesh considered, the selector that failed, what was added, the fix."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Annotated, Any
+
+from rich.text import Text
+
+from mesh_injector import directory
+from mesh_injector.cli import exits, flags, source, subjects
+from mesh_injector.cli import terminal as terminals
+from mesh_injector.cli.flags import flag
+from mesh_injector.cli.subjects import Subject
+from mesh_injector.cli.terminal import Terminal
+from mesh_injector.engine import pipeline, record
+from mesh_injector.engine.pipeline import Verdict
+from mesh_injector.engine.rules import Check
+from mesh_injector.reasons import Reason
+from mesh_injector.store import Snapshot
+
+
+class Output(StrEnum):
+    """The forms of the output."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def explain(  # noqa: PLR0913 # the parameters are the command's flags
+    files: flags.Files,
+    sources: flags.Sources = None,
+    output: Annotated[Output, flag("-o", "--output", help="text or json.")] = Output.TEXT,
+    namespace: flags.NamespaceFlag = "",
+    home_namespace: flags.Home = "mesh-system",
+    color: flags.ColorFlag = flags.Color.AUTO,
+    quiet: flags.Quiet = False,
+) -> int:
+    """Explain why a pod is injected, or why not: every mesh considered, and what to change.
+
+    Exit 0 when all pods are injected, 1 when one is not, 3 when a document cannot be read.
+
+    Examples:
+
+      mesh-injector explain -f deployment.yaml --source mesh/
+
+      kubectl get pod cart-0 -o yaml | mesh-injector explain -f - -o json
+    """
+    terminal = Terminal(color, quiet=quiet)
+    snapshot = source.load(sources, home_namespace, terminal)
+    reading = directory.read(files)
+    judged = list(subjects.judge(reading.documents, snapshot, namespace))
+    found = [subject for one in judged for subject in one.subjects]
+    problems = [*reading.problems, *(problem for one in judged for problem in one.problems)]
+    if output is Output.JSON:
+        terminal.json({"items": [as_json(subject, _checks(subject, snapshot)) for subject in found]})
+    else:
+        for subject in found:
+            story(subject, _checks(subject, snapshot), terminal)
+    for problem in problems:
+        terminal.problem(problem)
+    if problems:
+        return exits.UNREADABLE
+    return exits.DONE if all(is_injected(subject) for subject in found) else exits.NO
+
+
+def is_injected(subject: Subject) -> bool:
+    """Whether the pod carries what it should: injected now, or before."""
+    return subject.outcome.verdict is Verdict.INJECTED or subject.outcome.reason is Reason.ALREADY_INJECTED
+
+
+def _checks(subject: Subject, snapshot: Snapshot) -> Sequence[Check]:
+    return pipeline.checks(subject.pod, subject.namespace, snapshot.rules)
+
+
+def as_json(subject: Subject, checks: Sequence[Check]) -> dict[str, Any]:
+    """Give a decision the form that other programs rely on: contract, section 5."""
+    outcome = subject.outcome
+    return {
+        "pod": subject.workload.label,
+        "namespace": subject.namespace.name,
+        "outcome": outcome.verdict.value,
+        "allowed": outcome.allowed,
+        "reason": outcome.reason.value,
+        "mesh": outcome.mesh or None,
+        "template": outcome.template or None,
+        "message": outcome.message or None,
+        "warnings": list(outcome.warnings),
+        "checks": [{"mesh": check.mesh, "matched": check.matched, "why": check.why} for check in checks],
+        "patch": list(outcome.operations) or None,
+    }
+
+
+def story(subject: Subject, checks: Sequence[Check], terminal: Terminal) -> None:
+    """Tell a decision as a story."""
+    out, outcome = terminal.out, subject.outcome
+    out.print(Text.assemble((subject.workload.label, "bold"), f" in namespace {subject.namespace.name}: ", terminals.verdict(outcome.verdict)))
+    by = f" by mesh {outcome.mesh}" if outcome.mesh else ""
+    _line(terminal, "because", f"{outcome.reason.value}{by}" + (f", template {outcome.template[:19]}…" if outcome.template else ""))
+    for check in checks:
+        mark = Text("✓" if check.matched else "✗", style="green" if check.matched else "red")
+        out.print(Text.assemble("  mesh      ", mark, f" {terminals.clean(check.mesh)}: {terminals.clean(check.why)}"), soft_wrap=True)
+    if not checks:
+        _line(terminal, "mesh", "none is known")
+    for name in added(subject):
+        _line(terminal, "adds", name)
+    for warning in outcome.warnings:
+        _line(terminal, "warning", warning, "yellow")
+    if outcome.error is not None:
+        problem = outcome.error.problem
+        _line(terminal, "error", f"[{problem.code}] {problem.what}", "red")
+        _line(terminal, "where", problem.where)
+        for excerpt in problem.excerpt.splitlines():
+            out.print(Text(f"            {terminals.clean(excerpt)}", style="dim"), soft_wrap=True)
+        _line(terminal, "fix", problem.fix, "green")
+    out.print()
+
+
+def added(subject: Subject) -> tuple[str, ...]:
+    """List the addresses of what is added, as the record in the injected pod has them."""
+    if not subject.outcome.operations:
+        return ()
+    after = subjects.apply(subject.workload.pod, subject.outcome.operations)
+    found = record.read(after["metadata"]["annotations"][record.ANNOTATION])
+    return found.added if found else ()
+
+
+def _line(terminal: Terminal, label: str, text: str, style: str = "") -> None:
+    if text:
+        terminal.out.print(Text.assemble(f"  {label:9} ", (terminals.clean(text), style)), soft_wrap=True)

@@ -1,0 +1,38 @@
+"""The flags that commands share, each also an environment variable `MESH_INJECTOR_<FLAG>`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def flag(*names: str, help: str, **settings: Any) -> Any:  # noqa: A002 # typer's own word
+    """Make an option whose environment variable follows from its long name."""
+    long = next(name for name in names if name.startswith("--"))
+    variable = f"MESH_INJECTOR_{long.split('/')[0].lstrip('-').replace('-', '_').upper()}"
+    return typer.Option(*names, help=help, envvar=variable, show_envvar=False, **settings)
+
+
+class Color(StrEnum):
+    """When to colour."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+Sources = Annotated[
+    list[str] | None,
+    flag(
+        "--source", metavar="FILE|DIR", help="Meshes, template ConfigMaps and Namespaces; repeatable, all read as one. Default: the bundled samples."
+    ),
+]
+Home = Annotated[str, flag("--home-namespace", metavar="NAME", help="The injector's own namespace, whose Meshes may select pods everywhere.")]
+Files = Annotated[list[str], flag("-f", "--filename", metavar="FILE|DIR|-", help="Pods and workloads; repeatable, `-` is standard input.")]
+NamespaceFlag = Annotated[str, flag("-n", "--namespace", metavar="NAME", help="The namespace of documents that name none.")]
+ColorFlag = Annotated[Color, flag("--color", help="Colour the output: auto (on a terminal), always or never.")]
+Quiet = Annotated[bool, flag("-q", "--quiet", help="Say nothing on stderr but errors.")]
+TlsDir = Annotated[
+    Path | None, flag("--tls-dir", metavar="DIR", help="Folder of tls.crt, tls.key and optionally ca.crt. Default: a self-signed certificate.")
+]

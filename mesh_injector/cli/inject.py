@@ -1,0 +1,146 @@
+"""`inject`: what the webhook would do to pods and workloads, offline; every run applies its own patch and so proves it."""
+
+import json
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Annotated, Any
+
+from rich.text import Text
+
+from mesh_injector import directory, documents
+from mesh_injector.cli import exits, flags, source, subjects
+from mesh_injector.cli import terminal as terminals
+from mesh_injector.cli.flags import flag
+from mesh_injector.cli.subjects import Judged, Subject
+from mesh_injector.cli.terminal import Terminal
+from mesh_injector.engine.pipeline import Verdict
+from mesh_injector.errors import Problem
+
+
+class Output(StrEnum):
+    """The forms of the output."""
+
+    YAML = "yaml"
+    JSON = "json"
+    DIFF = "diff"
+    JSONPATCH = "jsonpatch"
+    SUMMARY = "summary"
+
+
+def inject(  # noqa: PLR0913 # the parameters are the command's flags
+    files: flags.Files,
+    sources: flags.Sources = None,
+    output: Annotated[Output, flag("-o", "--output", help="yaml, json, diff, jsonpatch or summary.")] = Output.YAML,
+    namespace: flags.NamespaceFlag = "",
+    home_namespace: flags.Home = "mesh-system",
+    color: flags.ColorFlag = flags.Color.AUTO,
+    quiet: flags.Quiet = False,
+) -> int:
+    """Inject pods and workloads offline, exactly as the webhook would.
+
+    Every document comes out, in order; those it does not touch unchanged. A report is on stderr. Exit 1 when a pod is refused,
+    3 when a document cannot be read.
+
+    Examples:
+
+      mesh-injector inject -f deployment.yaml --source mesh/ | kubectl apply -f -
+
+      kubectl get deploy -o yaml | mesh-injector inject -f - -o diff
+    """
+    terminal = Terminal(color, quiet=quiet)
+    snapshot = source.load(sources, home_namespace, terminal)
+    reading = directory.read(files)
+    judged = list(subjects.judge(reading.documents, snapshot, namespace))
+    problems = [*reading.problems, *(problem for one in judged for problem in one.problems)]
+    _print(output, judged, terminal)
+    report(judged, problems, terminal, rows=output is not Output.SUMMARY)
+    return code(judged, problems)
+
+
+def _print(output: Output, judged: Sequence[Judged], terminal: Terminal) -> None:
+    if output is Output.YAML:
+        _yaml(judged, terminal)
+    elif output is Output.JSON:
+        bodies = [one.injected for one in judged]
+        terminal.json(bodies[0] if len(bodies) == 1 else {"apiVersion": "v1", "kind": "List", "items": bodies})
+    elif output is Output.JSONPATCH:
+        _patches(judged, terminal)
+    elif output is Output.DIFF:
+        for one in judged:
+            for subject in one.subjects:
+                if subject.patch:
+                    terminal.diff(subject.workload.label, subject.document.body, subject.injected)
+    else:
+        summary(judged, terminal)
+
+
+def _yaml(judged: Sequence[Judged], terminal: Terminal) -> None:
+    """Print every document: an untouched one as it was written, comments included."""
+    texts = [documents.dump(one.injected) if one.patch or not one.document.text else one.document.text.strip("\n") for one in judged]
+    terminal.data("\n---\n".join(text.rstrip("\n") for text in texts))
+
+
+def _patches(judged: Sequence[Judged], terminal: Terminal) -> None:
+    """Print the operations of one workload, or a line of JSON for each of several."""
+    found = [subject for one in judged for subject in one.subjects]
+    if len(judged) == 1 and len(found) == 1:
+        terminal.json(found[0].patch)
+        return
+    for subject in found:
+        body = subject.document.body
+        line = {"kind": body.get("kind"), "namespace": subject.namespace.name, "name": _name(body), "patch": subject.patch}
+        terminal.data(json.dumps(line, ensure_ascii=False))
+
+
+def _name(body: dict[str, Any]) -> str:
+    metadata = body.get("metadata") or {}
+    return str(metadata.get("name") or f"{metadata.get('generateName', '')}*")
+
+
+def summary(judged: Sequence[Judged], terminal: Terminal) -> None:
+    """Show one row for each pod or workload."""
+    terminal.table(("POD", "NAMESPACE", "OUTCOME", "MESH", "WHY"), [row(subject) for one in judged for subject in one.subjects])
+
+
+def row(subject: Subject) -> tuple[Text | str, ...]:
+    """Say in one row what happened to a pod and why."""
+    outcome = subject.outcome
+    return subject.workload.label, subject.namespace.name, terminals.verdict(outcome.verdict), outcome.mesh or "-", why(subject)
+
+
+def why(subject: Subject) -> str:
+    """Say why: the reason, and for a failure what is wrong."""
+    outcome = subject.outcome
+    return outcome.reason.value + (f": {outcome.error.problem.what}" if outcome.error else "")
+
+
+def report(judged: Sequence[Judged], problems: Sequence[Problem], terminal: Terminal, *, rows: bool) -> None:
+    """Tell on stderr what happened to each pod, every warning, and what was wrong."""
+    found = [subject for one in judged for subject in one.subjects]
+    for subject in found:
+        outcome = subject.outcome
+        if outcome.error is not None and outcome.verdict is Verdict.REFUSED:
+            terminal.refusal(f"{subject.workload.label} ({subject.namespace.name})", outcome.message, outcome.error.problem.excerpt)
+        elif rows:
+            mesh = f" by {outcome.mesh}" if outcome.mesh else ""
+            terminal.say(f"{outcome.verdict.value:9} {subject.workload.label} ({subject.namespace.name}){mesh}: {why(subject)}")
+        for warning in _warnings(subject):
+            terminal.say(f"warning: {subject.workload.label}: {warning}", style="yellow")
+    for problem in problems:
+        terminal.problem(problem)
+    if not found and not problems:
+        terminal.say("warning: there is no pod or workload in the input", style="yellow")
+
+
+def _warnings(subject: Subject) -> list[str]:
+    owner = subject.workload.controlled_by
+    owned = [f"{owner} controls it, so injecting it has no effect; inject {owner.partition('/')[0]} instead"] if owner else []
+    return [*subject.outcome.warnings, *owned]
+
+
+def code(judged: Sequence[Judged], problems: Sequence[Problem]) -> int:
+    """Work out the exit code: 3 for what could not be read, 1 when a pod is refused."""
+    if problems:
+        return exits.UNREADABLE
+    refused = any(not subject.outcome.allowed for one in judged for subject in one.subjects)
+    return exits.NO if refused else exits.DONE

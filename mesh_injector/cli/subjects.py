@@ -1,0 +1,112 @@
+"""The pods and workloads that a command is asked about, each with its decision: what `inject` changes and `explain` explains."""
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jsonpatch
+
+from mesh_injector import documents, reasons, workloads
+from mesh_injector.documents import Document
+from mesh_injector.engine import pipeline
+from mesh_injector.engine.pipeline import Outcome
+from mesh_injector.engine.pod import Pod
+from mesh_injector.engine.rules import Namespace, Operation
+from mesh_injector.errors import ConfigError, MeshInjectorError, Problem
+from mesh_injector.store import Snapshot
+from mesh_injector.workloads import Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One pod or workload and what the rules say about it; `patch` is for the document, with the pod template's place in front."""
+
+    document: Document
+    workload: Workload
+    namespace: Namespace
+    outcome: Outcome
+
+    @property
+    def pod(self) -> Pod:
+        """The pod that was decided about."""
+        return Pod.from_document(self.workload.pod)
+
+    @property
+    def patch(self) -> list[Operation]:
+        """The operations that make the injected document of the document."""
+        prefix = "".join(f"/{part}" for part in self.workload.path)
+        return [{**operation, "path": prefix + operation["path"]} for operation in self.outcome.patch]
+
+    @property
+    def injected(self) -> dict[str, Any]:
+        """The document as it is after the patch, which `jsonpatch` applies: each offline run proves it."""
+        return apply(self.document.body, self.patch)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One document of the input with its subjects (none for a Service, several for a List) and what is wrong with it."""
+
+    document: Document
+    subjects: tuple[Subject, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def patch(self) -> list[Operation]:
+        """The operations that inject everything in the document, items of a List included."""
+        return [
+            {**operation, "path": _pointer(subject.document) + operation["path"]} for subject in self.subjects for operation in subject.patch
+        ]
+
+    @property
+    def injected(self) -> dict[str, Any]:
+        """The whole document with every injected pod in its place; the document itself when nothing changes."""
+        return apply(self.document.body, self.patch) if self.patch else self.document.body
+
+
+def _pointer(document: Document) -> str:
+    """Say where an item of a List stands in its document, as a JSON Pointer."""
+    if document.inside is None:
+        return ""
+    parent, path = document.inside
+    return _pointer(parent) + "".join(f"/{part}" for part in path)
+
+
+def apply(body: dict[str, Any], patch: Sequence[Operation]) -> dict[str, Any]:
+    """Apply a patch to a copy, by the library that judges it."""
+    return dict(jsonpatch.apply_patch(copy.deepcopy(body), list(patch)))
+
+
+def judge(found: Sequence[Document], snapshot: Snapshot, namespace: str) -> Iterator[Judged]:
+    """Decide about every pod and workload of some documents; `namespace` is for those that name none."""
+    for document in found:
+        subjects: list[Subject] = []
+        problems: list[Problem] = []
+        try:
+            items = documents.expand(document)
+        except ConfigError as error:
+            items, problems = (), [error.problem]
+        for item in items:
+            try:
+                subjects += _decide(item, snapshot, namespace)
+            except MeshInjectorError as error:
+                problems.append(_placed(error.problem, item))
+        yield Judged(document, tuple(subjects), tuple(problems))
+
+
+def _decide(document: Document, snapshot: Snapshot, namespace: str) -> list[Subject]:
+    workload = workloads.find(document.body)
+    if workload is None:
+        return []
+    if namespace and workload.namespace not in ("", namespace):
+        what = f"{workload.label} is in namespace {workload.namespace}, and -n says {namespace}"
+        raise ConfigError(Problem(reasons.FIELD_WRONG, what, "metadata.namespace", f"use `-n {workload.namespace}`, or leave -n out"))
+    where = snapshot.namespace(workload.namespace or namespace or "default")
+    outcome = pipeline.inject(Pod.from_document(workload.pod), where, snapshot.rules)
+    return [Subject(document, workload, where, outcome)]
+
+
+def _placed(problem: Problem, document: Document) -> Problem:
+    """Name the file and line of the document beside the place inside it."""
+    return replace(problem, where=", ".join(filter(None, (str(document.origin), problem.where))))
