@@ -62,18 +62,3 @@ class ReviewError(MeshInjectorError):
         super().__init__(problem)
         self.status = status
 
-
-def excerpt(text: str, line: int, column: int, *, first: int = 1) -> str:
-    """Show a line with the one before it and a caret under a column; `first` is the number of the text's first line."""
-    lines = text.split("\n")
-    index = line - first
-    if not 0 <= index < len(lines):
-        return ""
-    width = len(str(line))
-    shown = [f"{number + first:>{width}} | {_printable(lines[number])}" for number in range(max(0, index - 1), index + 1)]
-    return "\n".join([*shown, f"{'':>{width}} | {' ' * (column - 1)}^"]) if column else "\n".join(shown)
-
-
-def _printable(line: str) -> str:
-    """Cut a line and replace what a terminal would obey: an excerpt is shown, never executed."""
-    return "".join(character if character.isprintable() else "·" for character in line[:160].replace("\t", " "))

@@ -69,7 +69,7 @@ def is_not_set(field: str, value: Any) -> bool:
     if value is None or value in ("", [], {}):
         return True
     name = field.replace("initContainers.", "containers.")
-    return any(type(value) is type(default) and value == default for default in NOT_SET.get(name, ()))
+    return any(type(value) is type(default) and bool(value == default) for default in NOT_SET.get(name, ()))
 
 
 def contains(found: Any, brought: Any, node: schema.Node | None = None, name: str = "") -> bool:
@@ -82,7 +82,7 @@ def contains(found: Any, brought: Any, node: schema.Node | None = None, name: st
     if isinstance(brought, list):
         return isinstance(found, list) and _contains_items(found, brought, node, name)
     if node is not None and node.kind == "quantity":
-        return quantity(found) == quantity(brought)
+        return bool(quantity(found) == quantity(brought))
     return type(found) is type(brought) and bool(found == brought)
 
 

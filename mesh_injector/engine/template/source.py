@@ -6,8 +6,7 @@ The language and the fill raise faults; `PatchTemplate` makes errors of them tha
 import re
 from dataclasses import dataclass
 
-from mesh_injector import errors
-from mesh_injector.documents import Origin
+from mesh_injector.documents import Origin, origin
 from mesh_injector.errors import InjectionError
 from mesh_injector.reasons import Reason
 
@@ -52,8 +51,9 @@ class Source:
         """Show a line of the template, numbered as in its file; a caret stands under the column, or under the first word."""
         if not line:
             return ""
-        first = self.origin.line if self.origin else 1
-        return errors.excerpt(self.text, line + first - 1, column or self._column(line, ""), first=first)
+        start = Origin(self.name, self.origin.line if self.origin else 1, 1)
+        place = Origin(self.name, start.line + line - 1, column or self._column(line, ""))
+        return origin.excerpt(start, self.text, place)
 
     def _column(self, line: int, token: str) -> int:
         lines = self.text.split("\n")
