@@ -61,4 +61,3 @@ class ReviewError(MeshInjectorError):
     def __init__(self, problem: Problem, status: int = 400) -> None:
         super().__init__(problem)
         self.status = status
-

@@ -64,7 +64,7 @@ CODES: Final[dict[Reason, str]] = {
     Reason.NAME_COLLISION: "MI403",
     Reason.INTERNAL: "MI900",
 }
-"""The message code of every reason that is an error: 2xx the mesh and the pod, 3xx the template, 4xx what it renders to, 900 our own bug."""
+"""The message code of every reason that is an error: 2xx mesh and pod, 3xx the template, 4xx what it renders to, 900 our own bug."""
 
 NOT_YAML: Final = "MI101"
 """A document that is not YAML or JSON."""

@@ -93,7 +93,9 @@ def as_json(subject: Subject, checks: Sequence[Check]) -> dict[str, Any]:
 def story(subject: Subject, checks: Sequence[Check], terminal: Terminal) -> None:
     """Tell a decision as a story."""
     out, outcome = terminal.out, subject.outcome
-    out.print(Text.assemble((subject.workload.label, "bold"), f" in namespace {subject.namespace.name}: ", terminals.verdict(outcome.verdict)))
+    out.print(
+        Text.assemble((subject.workload.label, "bold"), f" in namespace {subject.namespace.name}: ", terminals.verdict(outcome.verdict))
+    )
     by = f" by mesh {outcome.mesh}" if outcome.mesh else ""
     _line(terminal, "because", f"{outcome.reason.value}{by}" + (f", template {outcome.template[:19]}…" if outcome.template else ""))
     for check in checks:

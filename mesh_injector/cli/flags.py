@@ -25,14 +25,19 @@ class Color(StrEnum):
 Sources = Annotated[
     list[str] | None,
     flag(
-        "--source", metavar="FILE|DIR", help="Meshes, template ConfigMaps and Namespaces; repeatable, all read as one. Default: the bundled samples."
+        "--source",
+        metavar="FILE|DIR",
+        help="Meshes, template ConfigMaps and Namespaces; repeatable, all read as one. Default: the bundled samples.",
     ),
 ]
-Home = Annotated[str, flag("--home-namespace", metavar="NAME", help="The injector's own namespace, whose Meshes may select pods everywhere.")]
+Home = Annotated[
+    str, flag("--home-namespace", metavar="NAME", help="The injector's own namespace, whose Meshes may select pods everywhere.")
+]
 Files = Annotated[list[str], flag("-f", "--filename", metavar="FILE|DIR|-", help="Pods and workloads; repeatable, `-` is standard input.")]
 NamespaceFlag = Annotated[str, flag("-n", "--namespace", metavar="NAME", help="The namespace of documents that name none.")]
 ColorFlag = Annotated[Color, flag("--color", help="Colour the output: auto (on a terminal), always or never.")]
 Quiet = Annotated[bool, flag("-q", "--quiet", help="Say nothing on stderr but errors.")]
 TlsDir = Annotated[
-    Path | None, flag("--tls-dir", metavar="DIR", help="Folder of tls.crt, tls.key and optionally ca.crt. Default: a self-signed certificate.")
+    Path | None,
+    flag("--tls-dir", metavar="DIR", help="Folder of tls.crt, tls.key and optionally ca.crt. Default: a self-signed certificate."),
 ]

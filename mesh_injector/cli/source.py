@@ -20,14 +20,18 @@ def paths(given: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(given) if given else (str(samples()),)
 
 
+def announce(given: Sequence[str] | None, terminal: Terminal) -> None:
+    """Name the sources: the first line on stderr."""
+    terminal.say(f"source: {', '.join(paths(given))}" + ("" if given else " (the bundled samples; name yours by --source)"), style="dim")
+
+
 def load(given: Sequence[str] | None, home: str, terminal: Terminal) -> Snapshot:
     """Read and compile the source; its first line on stderr names it, and what is broken in it is told and changes no exit code.
 
     Raises ConfigError when a source cannot be read at all.
     """
-    sources = paths(given)
-    terminal.say(f"source: {', '.join(sources)}" + ("" if given else " (the bundled samples; name yours by --source)"), style="dim")
-    reading = directory.read(sources)
+    announce(given, terminal)
+    reading = directory.read(paths(given))
     snapshot = store.load(reading.documents, home)
     for problem in (*reading.problems, *snapshot.problems):
         terminal.problem(problem, "warning")

@@ -56,7 +56,9 @@ class Judged:
     def patch(self) -> list[Operation]:
         """The operations that inject everything in the document, items of a List included."""
         return [
-            {**operation, "path": _pointer(subject.document) + operation["path"]} for subject in self.subjects for operation in subject.patch
+            {**operation, "path": _pointer(subject.document) + operation["path"]}
+            for subject in self.subjects
+            for operation in subject.patch
         ]
 
     @property

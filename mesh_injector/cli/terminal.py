@@ -67,13 +67,22 @@ class Terminal:
         else:
             self.data(text)
 
-    def diff(self, title: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-        """Show what changed between two documents as a unified diff of their YAML."""
+    def fit(self, text: Text) -> None:
+        """Show one line, cut to the width of the terminal: for a look, where the whole is a command away."""
+        text.truncate(self.out.width, overflow="ellipsis")
+        self.out.print(text, soft_wrap=True)
+
+    def diff(self, title: str, before: Mapping[str, Any], after: Mapping[str, Any], *, fit: bool = False) -> None:
+        """Show what changed between two documents as a unified diff of their YAML; `fit` cuts long lines."""
         lines = difflib.unified_diff(
             documents.dump(before).splitlines(), documents.dump(after).splitlines(), f"{title} (before)", f"{title} (after)", lineterm=""
         )
         for line in lines:
-            self.out.print(Text(clean(line), style=_diff_style(line)), soft_wrap=True)
+            text = Text(clean(line), style=_diff_style(line))
+            if fit:
+                self.fit(text)
+            else:
+                self.out.print(text, soft_wrap=True)
 
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[Text | str]]) -> None:
         """Show a table that folds its last column to the width of the terminal."""

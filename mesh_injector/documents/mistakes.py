@@ -34,7 +34,7 @@ _BLAMED_ON_THE_OPENING: Final = ("found unexpected", "could not find expected ':
 _KEY: Final = re.compile(r"\s*(- +)*[^\s#][^#]*?:(\s|$)")
 
 
-class Misread(Exception):  # noqa: N818  a position in a text, turned into a Problem by whoever knows the file
+class Misread(Exception):
     """A text that cannot be read: what is wrong, the index of the character where it is, how to fix it, and the index of an earlier
     place that has to do with it."""
 

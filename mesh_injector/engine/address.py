@@ -93,7 +93,7 @@ WHOLE_ITEMS: Final = frozenset(
 """Lists whose items are equal only whole and are appended: contract, section 2."""
 
 
-def root(body: Mapping[str, Any], address: Address) -> tuple[str, schema.Node | None]:
+def root(address: Address) -> tuple[str, schema.Node | None]:
     """Say in which half of the pod an address stands, and the schema's node of that half."""
     half = "metadata" if address[0] in METADATA else "spec"
     return half, schema.POD.field(half)
@@ -116,7 +116,7 @@ class Place:
 
 def find(body: Mapping[str, Any], address: Address) -> Place | None:
     """Find what an address names in a pod: the first item of a doubled name; None when it is not there."""
-    half, node = root(body, address)
+    half, node = root(address)
     place: Place | None = Place(body, half, f"/{half}", node) if isinstance(body.get(half), Mapping) else None
     name = ""
     for step in address:

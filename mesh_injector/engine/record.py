@@ -5,7 +5,6 @@ A record is a claim that anybody can write; what is really in the pod decides, s
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -29,7 +28,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     template: str
     added: tuple[str, ...] = ()
     created: tuple[str, ...] = ()
-    replaced: dict[str, Any] = {}  # noqa: RUF012 # msgspec copies the default
+    replaced: dict[str, Any] = {}
 
 
 def seal(pod: Pod, placement: Placement, mesh: str, template: str) -> list[Operation]:
@@ -91,7 +90,7 @@ def _remove(pod: dict[str, Any], name: str) -> None:
 def _restore(pod: dict[str, Any], name: str, old: Any) -> None:
     """Put an old value back; only Kubernetes' defaults and empty values are believed."""
     where = _address(name)
-    half, _ = address.root(pod, where)
+    half, _ = address.root(where)
     holder = pod.get(half) if len(where) == 1 else getattr(address.find(pod, where[:-1]), "value", None)
     last = where[-1]
     field = f"containers.{last}" if where[0] in ("containers", "initContainers") and len(where) == 3 else str(last)

@@ -97,7 +97,7 @@ class _Edit:
     def _create(self, where: Address) -> None:
         node = record.node_of(where)
         holder = address.find(self.pod, where[:-1]) if len(where) > 1 else None
-        half, _ = address.root(self.pod, where)
+        half, _ = address.root(where)
         pointer = holder.pointer if holder else f"/{half}"
         self._apply({"op": "add", "path": f"{pointer}/{_key(where)}", "value": [] if node and node.kind == "list" else {}})
 

@@ -41,7 +41,8 @@ class Check:
 class Decision:
     """What the rules say about one pod: overlays to place, or the reason for leaving it alone, or an error.
 
-    `mesh` is `namespace/name`, or empty when none can be named; `asked` says how the pod asked for injection; `severity` is what an error (this one, or one found while placing) does.
+    `mesh` is `namespace/name`, or empty when none can be named; `asked` says how the pod asked for injection; `severity` is what an
+    error (this one, or one found while placing) does.
     """
 
     reason: Reason

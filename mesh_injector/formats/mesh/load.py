@@ -16,7 +16,7 @@ from mesh_injector.errors import InjectionError, Problem
 from mesh_injector.formats.mesh import spec as mesh_spec
 from mesh_injector.formats.mesh import variables
 from mesh_injector.formats.mesh.mesh import Mesh
-from mesh_injector.formats.mesh.spec import ConfigMapRef, MeshSpec
+from mesh_injector.formats.mesh.spec import ConfigMapRef, InjectionSelector
 from mesh_injector.reasons import Reason
 
 TEMPLATE_LABEL: Final = "mesh-injector.io/template"
@@ -87,12 +87,7 @@ class _Loading:
         """Parse the selectors. A missing or wrong one selects nothing; one that becomes wrong leaves the last good one in force."""
         parts = mesh.spec.injection_selector
         try:
-            pods, namespaces = (
-                _selector(parts.pod_selector if parts else None, "podSelector"),
-                _selector(parts.namespace_selector if parts else None, "namespaceSelector"),
-            )
-            if pods is None and namespaces is None:
-                raise ValueError("`injectionSelector` needs a `podSelector` or a `namespaceSelector`; `{}` as one of them selects all")
+            pods, namespaces = _selectors(parts)
         except ValueError as error:
             self._tell(document, ("spec", "injectionSelector"), reasons.CODES[Reason.SELECTOR_INVALID], str(error), "correct the selector")
             last = self.last_meshes.get((mesh.namespace, mesh.name))
@@ -185,6 +180,15 @@ def _metadata(document: Document) -> dict[str, Any]:
     return {name: {key: str(value) for key, value in (metadata.get(name) or {}).items()} for name in ("labels", "annotations")}
 
 
+def _selectors(parts: InjectionSelector | None) -> tuple[Selector | None, Selector | None]:
+    """Parse both selectors; raise ValueError when one is wrong or both are missing."""
+    pods = _selector(parts.pod_selector if parts else None, "podSelector")
+    namespaces = _selector(parts.namespace_selector if parts else None, "namespaceSelector")
+    if pods is None and namespaces is None:
+        raise ValueError("`injectionSelector` needs a `podSelector` or a `namespaceSelector`; `{}` as one of them selects all")
+    return pods, namespaces
+
+
 def _selector(body: dict[str, Any] | None, name: str) -> Selector | None:
     if body is None:
         return None
@@ -209,6 +213,3 @@ def _entry(document: Document, ref: ConfigMapRef) -> tuple[str, str]:
         fix = f"its entries are {', '.join(keys)}" if keys else "put the template under `data`"
         raise InjectionError(Reason.CONFIG_MAP_KEY_MISSING, f"{name} has no text entry `{key}`", where=where, fix=fix)
     return key, data[key]
-
-
-__all__ = ["DEFAULT_HOME", "TEMPLATE_LABEL", "Loaded", "MeshSpec", "is_mesh", "load"]

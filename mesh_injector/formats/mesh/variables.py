@@ -23,7 +23,7 @@ _FLOAT: Final = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][-+]?[0-9]{1,3})?
 def of(mesh: Mesh, template: PatchTemplate, pod: Pod, namespace: Namespace) -> dict[str, Any]:
     """Collect exactly the variables that a template names.
 
-    Raises `InjectionError` (RegionMissing, VirtualNodeLabelMissing, ContainerPortMissing, OverrideInvalid) for what it needs and nobody has.
+    Raises `InjectionError` (RegionMissing, VirtualNodeLabelMissing, ContainerPortMissing, OverrideInvalid) for what it needs and lacks.
     """
     _require(mesh, template, pod)
     named = template.named

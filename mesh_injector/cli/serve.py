@@ -1,0 +1,37 @@
+"""`serve`: the HTTPS webhook on files or folders, followed as they change."""
+
+import logging
+from typing import Annotated
+
+from mesh_injector.cli import exits, flags, source
+from mesh_injector.cli.flags import flag
+from mesh_injector.cli.terminal import Terminal
+
+
+def serve(  # noqa: PLR0913 # the parameters are the command's flags
+    sources: flags.Sources = None,
+    host: Annotated[str, flag("--host", help="The address to listen on.")] = "0.0.0.0",  # noqa: S104 # a pod is called from outside
+    port: Annotated[int, flag("--port", min=0, max=65535, help="The port of the webhook; 0 picks a free one.")] = 8443,
+    health_port: Annotated[int, flag("--health-port", min=0, max=65535, help="The port of /livez and /readyz; 0 picks a free one.")] = 8080,
+    tls_dir: flags.TlsDir = None,
+    home_namespace: flags.Home = "mesh-system",
+    verbose: Annotated[bool, flag("-v", "--verbose", help="A log line for every review, not only for refusals.")] = False,
+    quiet: flags.Quiet = False,
+) -> int:
+    """Serve the webhook over HTTPS; a change of the source is live at once, a broken one leaves the last good one serving.
+
+    POST AdmissionReviews to /mutate. SIGTERM drains and ends.
+
+    Examples:
+
+      mesh-injector serve --source mesh/ --tls-dir /etc/mesh-injector/tls
+
+      mesh-injector serve --source mesh/ --host 127.0.0.1 --port 0 --health-port 0 -v
+    """
+    from mesh_injector import logs, server
+
+    level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
+    logs.configure(level)
+    source.announce(sources, Terminal(quiet=quiet))
+    server.run(server.Options(source.paths(sources), home_namespace, host, port, health_port, tls_dir))
+    return exits.DONE

@@ -1,0 +1,88 @@
+"""How log lines look: JSON in a pod, text elsewhere, and the lines of libraries through the same renderer.
+
+Ids, sizes and field paths are logged; never a pod, its env or annotations, template text or a patch.
+"""
+
+import contextlib
+import logging
+import os
+import sys
+from typing import Any, Final, TextIO
+
+import msgspec
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+VALUE_CHARACTERS: Final = 1000
+"""The longest value of a line; what we are sent may be megabytes long. A traceback is never cut."""
+
+
+def configure(level: int = logging.INFO, stream: TextIO | None = None) -> None:
+    """Write lines of `level` (a number of the standard library's `logging`) and above to a stream, by default standard error."""
+    stream = stream or sys.stderr
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _printable,
+            _renderer(stream),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(_Unfailing(stream)),  # type: ignore[arg-type]
+    )
+    root = logging.getLogger()
+    root.handlers = [_Forward()]
+    root.setLevel(max(level, logging.WARNING))
+
+
+def _renderer(stream: TextIO) -> Processor:
+    """JSON where a log collector reads, text where a person does."""
+    if "KUBERNETES_SERVICE_HOST" in os.environ and not stream.isatty():
+        return structlog.processors.JSONRenderer(serializer=_json)
+    # The formatter that structlog prefers shows local variables, and among them the pod.
+    is_coloured = stream.isatty() and not os.environ.get("NO_COLOR")
+    return structlog.dev.ConsoleRenderer(colors=is_coloured, exception_formatter=structlog.dev.plain_traceback)
+
+
+def _json(line: EventDict, **_: Any) -> str:
+    return msgspec.json.encode(line, enc_hook=str).decode()
+
+
+def _printable(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    """Escape what a terminal would obey, and cut what is too long."""
+    for key, value in line.items():
+        if key == "exception":
+            line[key] = "\n".join(map(_escape, value.split("\n")))
+        elif isinstance(value, str):
+            line[key] = _escape(value if len(value) <= VALUE_CHARACTERS else f"{value[:VALUE_CHARACTERS]}…")
+    return line
+
+
+def _escape(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else character.encode("unicode_escape").decode() for character in text)
+
+
+class _Unfailing:
+    """A stream whose reader may go away: a line that cannot be written must not cost an answer."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+
+class _Forward(logging.Handler):
+    """Hands the lines of libraries, which log by the standard library, to our renderer."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = min(record.levelno // 10 * 10, logging.CRITICAL)
+        structlog.get_logger().log(level, record.getMessage(), logger=record.name, exc_info=record.exc_info)

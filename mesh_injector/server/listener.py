@@ -1,0 +1,73 @@
+"""Ports: binding them before anything else happens, and answering on them with uvicorn while a block lasts."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from mesh_injector.errors import ConfigError, Problem
+from mesh_injector.server.limits import bounded
+from mesh_injector.server.options import Limits
+
+CANNOT_LISTEN: Final = "MI602"
+"""The code of a host and port on which the server cannot listen."""
+_BACKLOG: Final = 2048
+
+
+def bind(host: str, port: int, flag: str) -> socket.socket:
+    """A listening socket; port 0 picks a free one. Raises ConfigError (CANNOT_LISTEN), whose fix names the flag of the port."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        is_dual = family == socket.AF_INET6 and address[0] == "::" and socket.has_dualstack_ipv6()
+        return socket.create_server(address[:2], family=family, backlog=_BACKLOG, dualstack_ipv6=is_dual)
+    except (OSError, OverflowError, UnicodeError) as error:
+        number = getattr(error, "errno", None) or 0
+        why = os.strerror(number) if number > 0 else getattr(error, "strerror", None) or str(error)
+        fix = f"choose another port with {flag} (0 picks a free one), or another --host"
+        raise ConfigError(Problem(CANNOT_LISTEN, f"the server cannot listen there ({why})", f"{host}:{port}", fix)) from error
+
+
+@contextlib.asynccontextmanager
+async def accepting(app: ASGIApp, listening: socket.socket, limits: Limits, tls: ssl.SSLContext | None = None) -> AsyncIterator[None]:
+    """Answer on a socket while the block lasts; at its end, stop accepting, finish what is open with `Connection: close`, and return.
+
+    This is `uvicorn.Server.serve` without its signal handlers: two servers share one process, and its end has an order.
+    """
+    config = _config(app, limits, tls)
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup(sockets=[listening])
+    ticking = asyncio.create_task(server.main_loop())
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await ticking
+        await server.shutdown(sockets=[listening])
+
+
+def _config(app: ASGIApp, limits: Limits, tls: ssl.SSLContext | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        interface="asgi3",
+        http=bounded(limits),
+        ws="none",
+        lifespan="off",
+        workers=1,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=limits.keep_alive_seconds,
+        timeout_graceful_shutdown=limits.drain_seconds,
+        ssl_context_factory=(lambda _config, _default: tls) if tls else None,
+    )
