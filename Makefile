@@ -9,7 +9,7 @@ READY := .venv/.ready
 PYTEST_FLAGS ?= -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format golden schema coverage clean
+.PHONY: help run test check format golden schema crd coverage clean
 
 help: ## print this help
 	@printf 'mesh-injector: a Kubernetes sidecar injector\n\n'
@@ -33,6 +33,9 @@ format: $(READY) ## let ruff format and mend what it can
 
 golden: $(READY) ## write the golden cases anew; look at the diff before you commit
 	$(BIN)/pytest tests/test_golden.py --update-golden -q
+
+crd: $(READY) ## write the CRD anew from the model
+	$(BIN)/python scripts/generate_crd.py
 
 coverage: $(READY) ## branch coverage of the pure floors
 	$(BIN)/pytest $(PYTEST_FLAGS) --cov --cov-report=term-missing:skip-covered

@@ -56,9 +56,8 @@ def _identity(document: Document) -> tuple[str, str, str]:
 def _namespace(document: Document) -> Namespace:
     metadata = document.body.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
-    labels, annotations = (
-        {str(key): str(value) for key, value in (metadata.get(name) or {}).items()} for name in ("labels", "annotations")
-    )
+    found = (metadata.get(name) for name in ("labels", "annotations"))
+    labels, annotations = ({key: str(value) for key, value in texts.items()} if isinstance(texts, dict) else {} for texts in found)
     return Namespace(document.name, {**labels, NAME_LABEL: document.name}, annotations)
 
 

@@ -1,19 +1,20 @@
 """What all tests share: the option that writes the golden files anew, and a webhook that answers over real HTTPS."""
 
 import asyncio
+import contextlib
 import http.client
+import socket
 import ssl
 import threading
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
 
 from mesh_injector import certs, store
-from mesh_injector.documents import Document
 from mesh_injector.server import Limits, listener
 from mesh_injector.server.endpoint import PATH, ReviewEndpoint
+from mesh_injector.store import Snapshot
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,47 +27,47 @@ def update_golden(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--update-golden"))
 
 
-@dataclass(frozen=True)
-class Webhook:
-    """The server's endpoint behind TLS on a free port; one connection is kept, as an API server does."""
-
-    current: store.Store
-    connection: http.client.HTTPSConnection
-
-    def load(self, documents: Iterable[Document]) -> None:
-        """Begin anew with these Meshes, ConfigMaps and Namespaces: nothing of an earlier test is left in force."""
-        self.current.snapshot = store.load(documents)
-
-    def post(self, body: bytes) -> bytes:
-        """Send an AdmissionReview and return the answer."""
-        self.connection.request("POST", PATH, body, {"Content-Type": "application/json"})
-        response = self.connection.getresponse()
-        answer = response.read()
-        assert (response.status, response.headers["Content-Type"]) == (200, "application/json"), answer
-        return answer
+Webhook = Callable[[Snapshot, bytes], bytes]
+"""Put a snapshot in force, post an AdmissionReview to the server's endpoint behind TLS, and return the answer."""
 
 
 @pytest.fixture(scope="session")
 def webhook() -> Iterator[Webhook]:
-    """One webhook for all tests; it starts in a thread of its own."""
+    """One webhook for all tests, in a thread of its own; its one connection is kept, as an API server does."""
     pair = certs.issue(["127.0.0.1"], datetime.now(UTC))
     current = store.Store(store.load(()))
-    with listener.bind("127.0.0.1", 0, "--port") as listening, asyncio.Runner() as runner:
-        loop, stop, started = runner.get_loop(), asyncio.Event(), threading.Event()
+    with listener.bind("127.0.0.1", 0, "--port") as listening, serving(current, listening, pair):
+        port: int = listening.getsockname()[1]
+        context = ssl.create_default_context(cadata=pair.ca.decode())
+        with contextlib.closing(http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=10)) as connection:
 
-        async def serve() -> None:
-            async with listener.accepting(ReviewEndpoint(current), listening, Limits(drain_seconds=1), certs.context(pair)):
-                started.set()
-                await stop.wait()
+            def post(snapshot: Snapshot, body: bytes) -> bytes:
+                current.snapshot = snapshot
+                connection.request("POST", PATH, body, {"Content-Type": "application/json"})
+                response = connection.getresponse()
+                answer: bytes = response.read()
+                assert (response.status, response.headers["Content-Type"]) == (200, "application/json"), answer
+                return answer
 
-        thread = threading.Thread(target=runner.run, args=(serve(),))
+            yield post
+
+
+@contextlib.contextmanager
+def serving(current: store.Store, listening: socket.socket, pair: certs.Pair) -> Iterator[None]:
+    """Serve the review endpoint in a thread while the block lasts."""
+    stop, started = asyncio.Event(), threading.Event()
+
+    async def serve() -> None:
+        async with listener.accepting(ReviewEndpoint(current), listening, Limits(drain_seconds=1), certs.context(pair)):
+            started.set()
+            await stop.wait()
+
+    with asyncio.Runner() as runner:
+        loop, thread = runner.get_loop(), threading.Thread(target=runner.run, args=(serve(),))
         thread.start()
         try:
             assert started.wait(10), "the webhook does not start"
-            context = ssl.create_default_context(cadata=pair.ca.decode())
-            connection = http.client.HTTPSConnection("127.0.0.1", listening.getsockname()[1], context=context, timeout=10)
-            yield Webhook(current, connection)
-            connection.close()
+            yield
         finally:
             loop.call_soon_threadsafe(stop.set)
             thread.join()

@@ -1,32 +1,34 @@
 """Every folder of golden/mesh is a case that goes through both doors, the webhook and the command line; golden/README.md tells how."""
 
 import base64
+import contextlib
+import functools
+import io
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import jsonpatch
 import pytest
-from typer.testing import CliRunner, Result
+import typer
 
-from mesh_injector import directory, workloads
+from mesh_injector import directory, store, workloads
 from mesh_injector.cli.app import app
 from mesh_injector.engine import record
 from mesh_injector.reasons import Reason
+from mesh_injector.store import Snapshot
 from mesh_injector.workloads import Workload
 
-GOLDEN: Final = Path(__file__).parent / "golden" / "mesh"
+GOLDEN: Final = Path(__file__).resolve().parent / "golden" / "mesh"
 GIVEN: Final = ("config.yaml", "pod.yaml")
+COMMANDS: Final = typer.main.get_command(app)
 UID: Final = "705ab4f5-6393-11e8-b7cc-42010a800002"
 VERSIONS: Final = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
-SHOWN_ELSEWHERE: Final = {
-    Reason.NOT_A_POD: "the request says it and not the pod, see below",
-    Reason.INTERNAL: "a bug of ours, which no case can hold",
-}
+SHOWN_ELSEWHERE: Final = {Reason.INTERNAL: "a bug of ours, which no case can hold"}
 """The reasons that no case shows, and why."""
 
 Ask = Callable[..., Any]
@@ -41,26 +43,49 @@ def case(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 @pytest.fixture
-def ask(case: Path, webhook: Any) -> Ask:
+def ask(case: Path, webhook: Callable[[Snapshot, bytes], bytes]) -> Ask:
     """The webhook's door of a case."""
-    webhook.load(directory.read(["config.yaml"]).documents)
+    snapshot = compile_config(case)
 
     def review(pod: dict[str, Any], version: str = VERSIONS[0], **fields: str) -> Any:
         namespace = find_workload().namespace or "default"
         resource = {"group": "", "version": "v1", "resource": "pods"}
         request = {"uid": UID, "resource": resource, "namespace": namespace, "operation": "CREATE", "object": pod, **fields}
-        answer = json.loads(webhook.post(json.dumps({"apiVersion": version, "kind": "AdmissionReview", "request": request}).encode()))
+        body = json.dumps({"apiVersion": version, "kind": "AdmissionReview", "request": request}).encode()
+        answer = json.loads(webhook(snapshot, body))
         assert (answer["apiVersion"], answer["kind"], answer["response"]["uid"]) == (version, "AdmissionReview", UID)
         return answer["response"]
 
     return review
 
 
-def run(command: str, *arguments: str) -> Result:
+@functools.cache
+def compile_config(folder: Path) -> Snapshot:
+    """Compile the config of the working directory, which is the folder."""
+    assert folder == Path.cwd()
+    return store.load(directory.read(["config.yaml"]).documents)
+
+
+class Ran(NamedTuple):
+    """What a command did."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+def run(command: str, *arguments: str) -> Ran:
     """The command line's door of a case."""
-    result = CliRunner().invoke(app, [command, "-f", "pod.yaml", "--source", "config.yaml", "--color=never", "-q", *arguments])
-    assert isinstance(result.exception, SystemExit | None), result.exception
-    return result
+    return run_in(Path.cwd(), command, "-f", "pod.yaml", "--source", "config.yaml", "--color=never", "-q", *arguments)
+
+
+@functools.cache
+def run_in(_folder: Path, *arguments: str) -> Ran:
+    """Run once what several tests ask for."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = COMMANDS(arguments, standalone_mode=False)
+    return Ran(code or 0, out.getvalue(), err.getvalue())
 
 
 def load(file: str) -> dict[str, Any]:
@@ -68,10 +93,10 @@ def load(file: str) -> dict[str, Any]:
     return document.body
 
 
-def find_workload(file: str = "pod.yaml") -> Workload:
+def find_workload() -> Workload:
     """Find the pod of a case, alone or inside a workload."""
-    found = workloads.find(load(file))
-    assert found is not None, f"{file} holds no pod and no workload"
+    found = workloads.find(load("pod.yaml"))
+    assert found is not None, "pod.yaml holds no pod and no workload"
     return found
 
 
@@ -89,9 +114,11 @@ def of_pod(patch: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def without_record(pod: dict[str, Any]) -> Any:
-    """Take out what the record lists; members that are null count as absent."""
+    """Take out what the record lists, and what only looks like a record; members that are null count as absent."""
     stripped = record.strip(pod)
-    return without_nulls(stripped[0] if stripped else pod)
+    rest = without_nulls(stripped[0] if stripped else pod)
+    rest.get("metadata", {}).get("annotations", {}).pop(record.ANNOTATION, None)
+    return rest
 
 
 def without_nulls(value: Any) -> Any:
@@ -152,9 +179,9 @@ def test_the_patch_makes_the_injected_document(case: Path) -> None:
 
 def test_the_exit_code_tells_what_the_webhook_tells(ask: Ask) -> None:
     response = ask(find_workload().pod)
-    inject, reason = run("inject"), response["auditAnnotations"]["reason"]
-    assert inject.exit_code == (0 if response["allowed"] else 1)
-    assert run("explain").exit_code == (0 if reason in (Reason.INJECTED, Reason.REINJECTED, Reason.ALREADY_INJECTED) else 1)
+    inject, reason = run("inject", "-o", "jsonpatch"), response["auditAnnotations"]["reason"]
+    assert inject.code == (0 if response["allowed"] else 1)
+    assert run("explain").code == (0 if reason in (Reason.INJECTED, Reason.REINJECTED, Reason.ALREADY_INJECTED) else 1)
     assert response["allowed"] or response["status"]["message"] in inject.stderr
 
 
@@ -171,6 +198,26 @@ def test_uninjecting_gives_back_what_was_there(ask: Ask) -> None:
     pod = find_workload().pod
     injected = jsonpatch.apply_patch(pod, decode(ask(pod)))
     assert without_record(injected) == without_record(pod)
+
+
+def test_what_is_no_creation_of_a_pod_is_left_alone(ask: Ask) -> None:
+    pod = find_workload().pod
+    for fields in ({"operation": "UPDATE"}, {"operation": "DELETE"}, {"subResource": "eviction"}):
+        response = ask(pod, **fields)
+        assert (response["allowed"], decode(response), response["auditAnnotations"]["reason"]) == (True, [], Reason.NOT_A_POD)
+
+
+def test_the_namespace_of_the_request_is_right_where_the_pod_says_another(ask: Ask) -> None:
+    pod = find_workload().pod
+    misplaced = {**pod, "metadata": {**(pod.get("metadata") or {}), "namespace": "elsewhere"}}
+    assert ask(misplaced)["auditAnnotations"] == ask(pod)["auditAnnotations"]
+
+
+@pytest.mark.parametrize("name", ["a-deployment-is-injected-in-its-template", "a-macro-is-refused-with-the-alternative"])
+def test_the_program_prints_the_explanation(name: str) -> None:
+    command = [sys.executable, "-m", "mesh_injector.cli", "explain", "-f", "pod.yaml", "--source", "config.yaml", "--color=never"]
+    printed = subprocess.run(command, cwd=GOLDEN / name, capture_output=True, text=True, encoding="utf-8", check=False).stdout
+    assert printed.rstrip("\n") == (GOLDEN / name / "explain.txt").read_text(encoding="utf-8").rstrip("\n")
 
 
 def test_every_reason_is_shown_by_a_case() -> None:

@@ -1,5 +1,6 @@
 """`explain`: the decision about a pod, step by step: every mesh considered, the selector that failed, what was added, the fix."""
 
+import json
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from mesh_injector.cli.subjects import Subject
 from mesh_injector.cli.terminal import Terminal
 from mesh_injector.engine import pipeline, record
 from mesh_injector.engine.pipeline import Verdict
+from mesh_injector.engine.record import Record
 from mesh_injector.engine.rules import Check
 from mesh_injector.reasons import Reason
 from mesh_injector.store import Snapshot
@@ -31,6 +33,8 @@ def explain(  # noqa: PLR0913 # the parameters are the command's flags
     sources: flags.Sources = None,
     output: Annotated[Output, flag("-o", "--output", help="text or json.")] = Output.TEXT,
     namespace: flags.NamespaceFlag = "",
+    all_namespaces: flags.AllNamespaces = False,
+    labels: flags.Labels = "",
     home_namespace: flags.Home = "mesh-system",
     color: flags.ColorFlag = flags.Color.AUTO,
     quiet: flags.Quiet = False,
@@ -45,10 +49,10 @@ def explain(  # noqa: PLR0913 # the parameters are the command's flags
 
       kubectl get pod cart-0 -o yaml | mesh-injector explain -f - -o json
     """
-    terminal = Terminal(color, quiet=quiet)
+    terminal, within = Terminal(color, quiet=quiet), subjects.scope(namespace, labels, all_namespaces=all_namespaces)
     snapshot = source.load(sources, home_namespace, terminal)
     reading = directory.read(files)
-    judged = list(subjects.judge(reading.documents, snapshot, namespace))
+    judged = list(subjects.judge(reading.documents, snapshot, within))
     found = [subject for one in judged for subject in one.subjects]
     problems = [*reading.problems, *(problem for one in judged for problem in one.problems)]
     if output is Output.JSON:
@@ -103,8 +107,11 @@ def story(subject: Subject, checks: Sequence[Check], terminal: Terminal) -> None
         out.print(Text.assemble("  mesh      ", mark, f" {terminals.clean(check.mesh)}: {terminals.clean(check.why)}"), soft_wrap=True)
     if not checks:
         _line(terminal, "mesh", "none is known")
-    for name in added(subject):
-        _line(terminal, "adds", name)
+    ours = owned(subject)
+    for name in ours.added if ours else ():
+        _line(terminal, "would add" if outcome.verdict is Verdict.AUDITED else "adds", name)
+    for name, old in ours.replaced.items() if ours else ():
+        _line(terminal, "default", f"{name}: {json.dumps(old)} counts as not set")
     for warning in outcome.warnings:
         _line(terminal, "warning", warning, "yellow")
     if outcome.error is not None:
@@ -117,13 +124,12 @@ def story(subject: Subject, checks: Sequence[Check], terminal: Terminal) -> None
     out.print()
 
 
-def added(subject: Subject) -> tuple[str, ...]:
-    """List the addresses of what is added, as the record in the injected pod has them."""
+def owned(subject: Subject) -> Record | None:
+    """Read the record in the injected pod: what was added, and the defaults that gave way."""
     if not subject.outcome.operations:
-        return ()
+        return None
     after = subjects.apply(subject.workload.pod, subject.outcome.operations)
-    found = record.read(after["metadata"]["annotations"][record.ANNOTATION])
-    return found.added if found else ()
+    return record.read(after["metadata"]["annotations"][record.ANNOTATION])
 
 
 def _line(terminal: Terminal, label: str, text: str, style: str = "") -> None:

@@ -34,7 +34,16 @@ Home = Annotated[
     str, flag("--home-namespace", metavar="NAME", help="The injector's own namespace, whose Meshes may select pods everywhere.")
 ]
 Files = Annotated[list[str], flag("-f", "--filename", metavar="FILE|DIR|-", help="Pods and workloads; repeatable, `-` is standard input.")]
-NamespaceFlag = Annotated[str, flag("-n", "--namespace", metavar="NAME", help="The namespace of documents that name none.")]
+OptionalFiles = Annotated[
+    list[str] | None, flag("-f", "--filename", metavar="FILE|DIR|-", help="Pods and workloads; repeatable, `-` is standard input.")
+]
+NamespaceFlag = Annotated[
+    str, flag("-n", "--namespace", metavar="NAME", help="The namespace of documents that name none; one that names another is an error.")
+]
+AllNamespaces = Annotated[bool, flag("-A", "--all-namespaces", help="Take documents of every namespace, whatever -n says.")]
+Labels = Annotated[
+    str, flag("-l", "--selector", metavar="SELECTOR", help="Only objects with these labels, as kubectl writes it: app=web,!old.")
+]
 ColorFlag = Annotated[Color, flag("--color", help="Colour the output: auto (on a terminal), always or never.")]
 Quiet = Annotated[bool, flag("-q", "--quiet", help="Say nothing on stderr but errors.")]
 TlsDir = Annotated[

@@ -32,6 +32,8 @@ def inject(  # noqa: PLR0913 # the parameters are the command's flags
     sources: flags.Sources = None,
     output: Annotated[Output, flag("-o", "--output", help="yaml, json, diff, jsonpatch or summary.")] = Output.YAML,
     namespace: flags.NamespaceFlag = "",
+    all_namespaces: flags.AllNamespaces = False,
+    labels: flags.Labels = "",
     home_namespace: flags.Home = "mesh-system",
     color: flags.ColorFlag = flags.Color.AUTO,
     quiet: flags.Quiet = False,
@@ -47,10 +49,10 @@ def inject(  # noqa: PLR0913 # the parameters are the command's flags
 
       kubectl get deploy -o yaml | mesh-injector inject -f - -o diff
     """
-    terminal = Terminal(color, quiet=quiet)
+    terminal, within = Terminal(color, quiet=quiet), subjects.scope(namespace, labels, all_namespaces=all_namespaces)
     snapshot = source.load(sources, home_namespace, terminal)
     reading = directory.read(files)
-    judged = list(subjects.judge(reading.documents, snapshot, namespace))
+    judged = list(subjects.judge(reading.documents, snapshot, within))
     problems = [*reading.problems, *(problem for one in judged for problem in one.problems)]
     _print(output, judged, terminal)
     report(judged, problems, terminal, rows=output is not Output.SUMMARY)

@@ -2,17 +2,19 @@
 
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jsonpatch
+import typer
 
 from mesh_injector import documents, reasons, workloads
 from mesh_injector.documents import Document
-from mesh_injector.engine import pipeline
+from mesh_injector.engine import pipeline, selector
 from mesh_injector.engine.pipeline import Outcome
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Namespace, Operation
+from mesh_injector.engine.selector import Selector
 from mesh_injector.errors import ConfigError, MeshInjectorError, Problem
 from mesh_injector.store import Snapshot
 from mesh_injector.workloads import Workload
@@ -80,8 +82,24 @@ def apply(body: dict[str, Any], patch: Sequence[Operation]) -> dict[str, Any]:
     return dict(jsonpatch.apply_patch(copy.deepcopy(body), list(patch)))
 
 
-def judge(found: Sequence[Document], snapshot: Snapshot, namespace: str) -> Iterator[Judged]:
-    """Decide about every pod and workload of some documents; `namespace` is for those that name none."""
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whom a command is asked about: the namespace of documents that name none (one that names another is an error), and a selector."""
+
+    namespace: str = ""
+    selector: Selector = field(default_factory=Selector)
+
+
+def scope(namespace: str, labels: str, *, all_namespaces: bool) -> Scope:
+    """Make a scope of the flags `-n`, `-l` and `-A`; a wrong selector is a usage error."""
+    try:
+        return Scope("" if all_namespaces else namespace, selector.parse_text(labels))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="-l") from error
+
+
+def judge(found: Sequence[Document], snapshot: Snapshot, within: Scope) -> Iterator[Judged]:
+    """Decide about every pod and workload of some documents."""
     for document in found:
         subjects: list[Subject] = []
         problems: list[Problem] = []
@@ -91,15 +109,15 @@ def judge(found: Sequence[Document], snapshot: Snapshot, namespace: str) -> Iter
             items, problems = (), [error.problem]
         for item in items:
             try:
-                subjects += _decide(item, snapshot, namespace)
+                subjects += _decide(item, snapshot, within)
             except MeshInjectorError as error:
                 problems.append(_placed(error.problem, item))
         yield Judged(document, tuple(subjects), tuple(problems))
 
 
-def _decide(document: Document, snapshot: Snapshot, namespace: str) -> list[Subject]:
-    workload = workloads.find(document.body)
-    if workload is None:
+def _decide(document: Document, snapshot: Snapshot, within: Scope) -> list[Subject]:
+    workload, namespace = workloads.find(document.body), within.namespace
+    if workload is None or within.selector.mismatch(_labels(document.body)) is not None:
         return []
     if namespace and workload.namespace not in ("", namespace):
         what = f"{workload.label} is in namespace {workload.namespace}, and -n says {namespace}"
@@ -107,6 +125,12 @@ def _decide(document: Document, snapshot: Snapshot, namespace: str) -> list[Subj
     where = snapshot.namespace(workload.namespace or namespace or "default")
     outcome = pipeline.inject(Pod.from_document(workload.pod), where, snapshot.rules)
     return [Subject(document, workload, where, outcome)]
+
+
+def _labels(body: dict[str, Any]) -> dict[str, str]:
+    """Read the labels of the object itself, as kubectl's `-l` does."""
+    labels = (body.get("metadata") or {}).get("labels")
+    return {str(key): str(value) for key, value in labels.items()} if isinstance(labels, dict) else {}
 
 
 def _placed(problem: Problem, document: Document) -> Problem:

@@ -42,7 +42,7 @@ def write(address: Address) -> str:
 
 
 def read(text: str) -> Address | None:
-    """Read an address; None when the text is none."""
+    """Read an address; None when the text is none, or is not written as `write` writes it."""
     steps: list[Step] = []
     position = 0
     while position < len(text):
@@ -55,14 +55,14 @@ def read(text: str) -> Address | None:
             return None
         steps.append(match["field"] or Item(re.sub(r"\\(.)", r"\1", match["item"] or "", flags=re.DOTALL)))
         position = match.end()
-    return tuple(steps) or None
+    return tuple(steps) if steps and write(tuple(steps)) == text else None
 
 
 def item_key(item: Any, merge_keys: tuple[str, ...]) -> str:
     """Name an item of a list: the value of its merge keys, `8080/TCP` for a port, `#` and 12 hex digits where it has no key."""
     if not merge_keys or not isinstance(item, Mapping):
         return "#" + hashlib.sha256(compact_json(without_empty(item)).encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    return "/".join(str(item.get(key, "TCP" if key == "protocol" else "")) for key in merge_keys)
+    return "/".join(str(item.get(key) or ("TCP" if key == "protocol" else "")) for key in merge_keys)
 
 
 def without_empty(value: Any) -> Any:
@@ -75,9 +75,7 @@ def without_empty(value: Any) -> Any:
 
 def keys_of(node: schema.Node | None, name: str) -> tuple[str, ...]:
     """Return the merge keys of the list in a field; none for lists whose items are told apart only whole."""
-    if node is None or name in WHOLE_ITEMS:
-        return ()
-    return ("containerPort", "protocol") if name == "ports" else node.merge_keys
+    return () if node is None or name in WHOLE_ITEMS else node.merge_keys
 
 
 WHOLE_ITEMS: Final = frozenset(
@@ -93,10 +91,9 @@ WHOLE_ITEMS: Final = frozenset(
 """Lists whose items are equal only whole and are appended: contract, section 2."""
 
 
-def root(address: Address) -> tuple[str, schema.Node | None]:
-    """Say in which half of the pod an address stands, and the schema's node of that half."""
-    half = "metadata" if address[0] in METADATA else "spec"
-    return half, schema.POD.field(half)
+def half(address: Address) -> str:
+    """Say in which half of the pod an address stands: `metadata` or `spec`."""
+    return "metadata" if address[0] in METADATA else "spec"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +113,19 @@ class Place:
 
 def find(body: Mapping[str, Any], address: Address) -> Place | None:
     """Find what an address names in a pod: the first item of a doubled name; None when it is not there."""
-    half, node = root(address)
-    place: Place | None = Place(body, half, f"/{half}", node) if isinstance(body.get(half), Mapping) else None
+    return _walk(body, address, len(address))
+
+
+def parent(body: Mapping[str, Any], address: Address) -> Place | None:
+    """Find what holds the last step of an address: for an address of one step the half of the pod."""
+    return _walk(body, address, len(address) - 1)
+
+
+def _walk(body: Mapping[str, Any], address: Address, length: int) -> Place | None:
+    top = half(address)
+    place = Place(body, top, f"/{top}", schema.POD.field(top)) if isinstance(body.get(top), Mapping) else None
     name = ""
-    for step in address:
+    for step in address[:length]:
         if place is None:
             return None
         place = _item(place, step.key, name) if isinstance(step, Item) else _field(place, step)

@@ -15,7 +15,8 @@ from mesh_injector.reasons import Reason
 Path = tuple[str | int, ...]
 
 CONTAINER_LISTS: Final = ("initContainers", "containers")
-ANNOTATIONS_LIMIT: Final = 256 * 1024
+RECORD: Final = "mesh-injector.io/status"
+"""The annotation that is ours alone."""
 
 _DNS_LABEL: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\Z")
 _PORT_NAME: Final = re.compile(r"(?=.{1,15}\Z)(?=.*[a-z])(?!.*--)[a-z0-9](?:[-a-z0-9]*[a-z0-9])?\Z")
@@ -114,8 +115,8 @@ def _ports(spec: Mapping[str, Any]) -> Iterator[Finding]:
             if name and not _PORT_NAME.match(name):
                 fix = "use at most 15 of a-z, 0-9 and `-`, with at least one letter"
                 yield Finding((*at, "name"), f"`{name:.80}` ({len(name)} characters) is no port name (RFC 6335)", fix)
-            for field in ("containerPort", "hostPort"):
-                if field in port and not 0 < port[field] < 65536:
+            for field, least in (("containerPort", 1), ("hostPort", 0)):
+                if field in port and not least <= port[field] < 65536:
                     yield Finding((*at, field), f"{port[field]} is no port number", "use 1 to 65535")
             if port.get("protocol", "TCP") not in ("TCP", "UDP", "SCTP"):
                 yield Finding((*at, "protocol"), f"`{port['protocol']:.40}` is no protocol", "use TCP, UDP or SCTP")
@@ -141,13 +142,16 @@ _CONTAINER: Final[schema.Node] = (_LIST.item() if _LIST else None) or schema.POD
 
 
 def _metadata(metadata: Mapping[str, Any]) -> Iterator[Finding]:
+    """Keys and label values, as the API server checks them: it lets keys of annotations have capitals in their prefix."""
     for field in ("labels", "annotations"):
         for key, value in (metadata.get(field) or {}).items():
-            if not selector.is_label_key(key):
+            if not selector.is_label_key(key.lower() if field == "annotations" else key):
                 yield Finding(("metadata", field, key), "is no qualified name", "use `[prefix/]name` of letters, digits, `-`, `_`, `.`")
             if field == "labels" and not selector.is_label_value(value):
                 fix = "use at most 63 letters, digits, `-`, `_`, `.`, or an annotation"
                 yield Finding(("metadata", field, key), f"{value!r:.80} is no label value", fix)
+    if RECORD in (metadata.get("annotations") or {}):
+        yield Finding(("metadata", "annotations", RECORD), "is the record, which the injector writes itself", "remove it")
 
 
 _POD_RIGHTS: Final[dict[str, Callable[[Any], bool]]] = {
@@ -168,7 +172,9 @@ def _rights(body: Mapping[str, Any]) -> Iterator[Finding]:
         found += [(*path, "securityContext", *rest) for rest in _context_rights(container.get("securityContext") or {})]
     fix = "move Mesh and ConfigMap to the injector's own namespace, or remove the field"
     for path in found:
-        yield Finding(path, "gives the pod more rights, which only a mesh of the home namespace may", fix, Reason.FIELD_NOT_ALLOWED)
+        yield Finding(
+            path, "gives the pod more rights, which only a mesh and ConfigMap of the home namespace may", fix, Reason.FIELD_NOT_ALLOWED
+        )
 
 
 def _context_rights(context: Mapping[str, Any]) -> Iterator[Path]:
@@ -197,7 +203,9 @@ def _mounts(pod: Pod, spec: Mapping[str, Any]) -> Iterator[Finding]:
     ]
     if not mounts:
         return
-    volumes = {volume.get("name") for volume in (*(spec.get("volumes") or ()), *(pod.spec_member("volumes") or ()))}
+    theirs = pod.spec_member("volumes")
+    there = [*(spec.get("volumes") or ()), *(theirs if isinstance(theirs, list) else ())]
+    volumes = {volume.get("name") for volume in there if isinstance(volume, Mapping)}
     for path, name in mounts:
         if name not in volumes:
             yield Finding(path, f"mounts the volume `{name}`, which neither the template nor the pod has", "add it under `volumes`")
@@ -206,18 +214,28 @@ def _mounts(pod: Pod, spec: Mapping[str, Any]) -> Iterator[Finding]:
 def _host_ports(pod: Pod, spec: Mapping[str, Any]) -> Iterator[Finding]:
     """Source: the API server refuses two containers with one hostPort, protocol and hostIP; init containers do not count."""
     ours = [
-        ((*path, "ports", index, "hostPort"), (port["hostPort"], port.get("protocol", "TCP"), port.get("hostIP", "")))
+        ((*path, "ports", index, "hostPort"), container["name"], port)
         for path, container in containers(spec)
         for index, port in enumerate(container.get("ports") or ())
         if path[1] == "containers" and port.get("hostPort")
     ]
     if not ours:
         return
-    theirs = {
-        (port.get("hostPort"), port.get("protocol", "TCP"), port.get("hostIP", "")): container.get("name")
+    taken = {
+        _host_port(port): (container["name"], _port(port))
         for container in pod.spec_member("containers") or ()
         for port in container.get("ports") or ()
+        if port.get("hostPort")
     }
-    for path, key in ours:
-        if key in theirs:
-            yield Finding(path, f"the host port {key[0]}/{key[1]} is taken by the pod's container `{theirs[key]}`", "use another port")
+    for path, name, port in ours:
+        host, owner = _host_port(port), taken.setdefault(_host_port(port), (name, _port(port)))
+        if owner != (name, _port(port)):
+            yield Finding(path, f"the host port {host[0]}/{host[1]} is taken by the container `{owner[0]}`", "use another port")
+
+
+def _host_port(port: Mapping[str, Any]) -> tuple[Any, ...]:
+    return port["hostPort"], port.get("protocol") or "TCP", port.get("hostIP") or ""
+
+
+def _port(port: Mapping[str, Any]) -> tuple[Any, ...]:
+    return port["containerPort"], port.get("protocol") or "TCP"

@@ -4,8 +4,9 @@ Sources: the merge keys come with the bundled schema; the defaults are those of
 https://kubernetes.io/docs/reference/generated/kubernetes-api/v1.37/#podspec-v1-core as an API server fills them in before webhooks.
 """
 
+import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import Enum
 from typing import Any, Final
 
@@ -47,8 +48,11 @@ NOT_SET: Final[dict[str, tuple[Any, ...]]] = {
 }
 """Values that count as not set, by field; `imagePullPolicy` is never one, because Kubernetes' value depends on the tag."""
 
-COMPANIONS: Final[dict[str, tuple[str, ...]]] = {"priorityClassName": ("priority", "preemptionPolicy")}
-"""Fields that must go when another is set, because Kubernetes computed them for the old value."""
+COMPANIONS: Final[dict[str, tuple[str, ...]]] = {
+    "serviceAccountName": ("serviceAccount",),
+    "priorityClassName": ("priority", "preemptionPolicy"),
+}
+"""Fields that Kubernetes computed for the old value of another: the first follows, the others must go when that is set."""
 
 
 def merge(name: str, node: schema.Node | None) -> Merge:
@@ -73,17 +77,23 @@ def is_not_set(field: str, value: Any) -> bool:
 
 
 def contains(found: Any, brought: Any, node: schema.Node | None = None, name: str = "") -> bool:
-    """Whether everything that is brought is in what was found; `false`, 0 and empty things may be missing there."""
+    """Whether everything that is brought is in what was found; `false`, 0, empty text and empty lists may be missing there."""
     if isinstance(brought, Mapping):
         return isinstance(found, Mapping) and all(
-            contains(found[key], item, node.field(key) if node else None, key) if found.get(key) is not None else not item
-            for key, item in brought.items()
+            _contains_member(found.get(key), item, node.field(key) if node else None, key) for key, item in brought.items()
         )
     if isinstance(brought, list):
         return isinstance(found, list) and _contains_items(found, brought, node, name)
     if node is not None and node.kind == "quantity":
         return bool(quantity(found) == quantity(brought))
     return type(found) is type(brought) and bool(found == brought)
+
+
+def _contains_member(found: Any, brought: Any, node: schema.Node | None, name: str) -> bool:
+    """The API server drops empty members, but an empty object (`emptyDir: {}`) says something and stays."""
+    if found is None:
+        return not brought and (not isinstance(brought, Mapping) or (node is not None and node.kind == "map"))
+    return contains(found, brought, node, name)
 
 
 def _contains_items(found: list[Any], brought: list[Any], node: schema.Node | None, name: str) -> bool:
@@ -98,12 +108,10 @@ def _contains_items(found: list[Any], brought: list[Any], node: schema.Node | No
     return all(key in known and (not merge_keys or contains(known[key], item, item_node)) for key, item in zip(keys, brought, strict=True))
 
 
+_QUANTITY: Final = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([eE][+-]?[0-9]{1,3})|([numkMGTPE]?|[KMGTPE]i))\Z", re.ASCII)
 _SUFFIXES: Final[dict[str, Decimal]] = {
-    **{suffix: Decimal(1000) ** power for power, suffix in enumerate(["", "k", "M", "G", "T", "P", "E"])},
+    **{suffix: Decimal(1000) ** power for power, suffix in enumerate(["n", "u", "m", "", "k", "M", "G", "T", "P", "E"], -3)},
     **{suffix: Decimal(1024) ** power for power, suffix in enumerate(["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"], 1)},
-    "m": Decimal("1e-3"),
-    "u": Decimal("1e-6"),
-    "n": Decimal("1e-9"),
 }
 
 
@@ -112,12 +120,8 @@ def quantity(value: Any) -> Any:
 
     Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
     """
-    text = str(value)
-    number = text.rstrip("kMGTPEinumK")
-    try:
-        return Decimal(number) * _SUFFIXES[text[len(number) :]]
-    except (InvalidOperation, KeyError):
-        try:
-            return Decimal(text)
-        except InvalidOperation:
-            return value
+    match = _QUANTITY.match(str(value))
+    if match is None:
+        return value
+    number, exponent, suffix = match.groups("")
+    return Decimal(number + exponent) * _SUFFIXES[suffix]

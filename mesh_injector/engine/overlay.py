@@ -72,6 +72,8 @@ def prune(value: Any, node: schema.Node | None) -> Any:
     for name, child in value.items():
         inner = node.field(name) if node else None
         merged = prune(child, inner) if defaults.merge(name, inner) is defaults.Merge.FIELDS else child
+        if inner and name in checks.CONTAINER_LISTS:
+            merged = [container if "image" in container else prune(container, inner.item()) for container in child]
         if merged not in ({}, []):
             kept[name] = merged
     return kept

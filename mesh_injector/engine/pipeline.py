@@ -8,6 +8,7 @@ import jsonpatch
 
 from mesh_injector.engine import placement, record, reinvocation
 from mesh_injector.engine.pod import Pod
+from mesh_injector.engine.record import Record
 from mesh_injector.engine.rules import Check, Decision, Namespace, Operation, Rules, Severity
 from mesh_injector.errors import InjectionError
 from mesh_injector.reasons import Reason
@@ -41,6 +42,11 @@ class Outcome:
         return self.verdict is not Verdict.REFUSED
 
     @property
+    def passes(self) -> bool:
+        """Whether the pod may be created without what a mesh would bring."""
+        return self.allowed and not self.patch and self.reason is not Reason.ALREADY_INJECTED
+
+    @property
     def patch(self) -> Sequence[Operation]:
         """The operations that are really sent."""
         return self.operations if self.verdict is Verdict.INJECTED else ()
@@ -58,8 +64,22 @@ class Outcome:
 
 def inject(pod: Pod, namespace: Namespace, rules: Rules) -> Outcome:
     """Decide about a pod and work out its patch; pure, and the same on every replica."""
+    return _judge(pod, namespace, rules)[0]
+
+
+def _judge(pod: Pod, namespace: Namespace, rules: Rules) -> tuple[Outcome, Pod]:
+    """Decide about a pod without what its record lists, or as it stands where a record without worth would let it pass."""
     stripped = record.strip(pod.whole()) if record.ANNOTATION in pod.annotations else None
-    base = Pod.from_document(stripped[0]) if stripped else pod
+    if stripped is not None:
+        base = Pod.from_document(stripped[0])
+        outcome = _decide(pod, base, stripped[1], namespace, rules)
+        if not outcome.passes:
+            return outcome, base
+    plain = _decide(pod, pod, None, namespace, rules)
+    return (outcome, base) if stripped is not None and plain.passes else (plain, pod)
+
+
+def _decide(pod: Pod, base: Pod, old: Record | None, namespace: Namespace, rules: Rules) -> Outcome:
     decision = rules.decide(base, namespace)
     if decision.error is not None:
         return _failed(decision, decision.error)
@@ -69,9 +89,9 @@ def inject(pod: Pod, namespace: Namespace, rules: Rules) -> Outcome:
         operations, warnings = _place(base, decision)
     except InjectionError as error:
         return _failed(decision, error)
-    if stripped and operations:
-        return _again(decision, reinvocation.reconcile(pod.whole(), stripped[1], stripped[0], operations), warnings)
-    return _done(decision, Reason.INJECTED, operations, warnings)
+    if old is None or not operations:
+        return _done(decision, Reason.INJECTED, operations, warnings)
+    return _again(decision, reinvocation.reconcile(pod.whole(), old, base.whole(), operations), warnings)
 
 
 def _place(base: Pod, decision: Decision) -> tuple[list[Operation], tuple[str, ...]]:
@@ -97,6 +117,8 @@ def _skipped(decision: Decision, reason: Reason, warnings: tuple[str, ...]) -> O
 
 
 def _again(decision: Decision, operations: list[Operation], warnings: tuple[str, ...]) -> Outcome:
+    if decision.severity is Severity.AUDIT:
+        return _done(decision, Reason.AUDIT_MODE, operations, warnings)
     if not operations:
         return Outcome(Verdict.SKIPPED, Reason.ALREADY_INJECTED, decision.mesh, decision.template, warnings=decision.warnings)
     changed = "what mesh-injector had added was not as it should be, and was brought up to date"
@@ -104,14 +126,13 @@ def _again(decision: Decision, operations: list[Operation], warnings: tuple[str,
 
 
 def _done(decision: Decision, reason: Reason, operations: list[Operation], warnings: tuple[str, ...]) -> Outcome:
-    if not operations:
-        return _skipped(decision, Reason.NOTHING_TO_INJECT, warnings)
     if decision.severity is Severity.AUDIT:
         return Outcome(Verdict.AUDITED, Reason.AUDIT_MODE, decision.mesh, decision.template, operations, warnings)
+    if not operations:
+        return _skipped(decision, Reason.NOTHING_TO_INJECT, warnings)
     return Outcome(Verdict.INJECTED, reason, decision.mesh, decision.template, operations, warnings)
 
 
 def checks(pod: Pod, namespace: Namespace, rules: Rules) -> tuple[Check, ...]:
     """Explain a pod: every mesh considered, on the pod as `inject` decides about it, without what our record lists."""
-    stripped = record.strip(pod.whole()) if record.ANNOTATION in pod.annotations else None
-    return rules.checks(Pod.from_document(stripped[0]) if stripped else pod, namespace)
+    return rules.checks(_judge(pod, namespace, rules)[1], namespace)

@@ -88,6 +88,8 @@ class _Placer:
         for name, brought in self.overlay.spec.items():
             if name in checks.CONTAINER_LISTS:
                 self.containers(spec.member(name), brought)
+            elif self.is_told_otherwise(name):
+                self.keep(spec.member(name))
             else:
                 self.member(spec.member(name), self.pod.spec_member(name), brought)
                 self.companions(spec, name)
@@ -97,8 +99,6 @@ class _Placer:
 
     def member(self, at: _At, current: Any, brought: Any) -> None:
         """Merge one member: absent and null alike are added whole."""
-        if brought in ({}, []):
-            return
         if current is None:
             self.add(at, brought)
             self.describe(at, brought)
@@ -113,10 +113,10 @@ class _Placer:
             self.unit(at, current, brought)
 
     def unit(self, at: _At, current: Any, brought: Any) -> None:
-        """Keep the pod's value, unless it is Kubernetes' default, which counts as not set."""
+        """Keep the pod's value, unless it is Kubernetes' default, which counts as not set; a label or other entry of a map has none."""
         if defaults.contains(current, brought, at.node, _last(at.path)):
             return
-        if not defaults.is_not_set(at.field, current):
+        if isinstance(at.address[-1], Item) or not defaults.is_not_set(at.field, current):
             self.keep(at)
             return
         self.done.operations.append({"op": "replace", "path": at.pointer, "value": brought})
@@ -181,17 +181,23 @@ class _Placer:
     def collision(self, at: _At, what: str, why: str) -> Exception:
         return self.overlay.error(Finding(at.path, f"{what}: {why}", "rename one of the two", Reason.NAME_COLLISION))
 
+    def is_told_otherwise(self, name: str) -> bool:
+        """Whether the pod leaves a field open and says the same by another: `serviceAccount`, a `priority` of its own."""
+        companions = (self.pod.spec_member(companion) for companion in defaults.COMPANIONS.get(name, ()))
+        return self.is_open(name) and not all(map(defaults.is_not_set, defaults.COMPANIONS.get(name, ()), companions))
+
+    def is_open(self, name: str) -> bool:
+        return defaults.is_not_set(name, self.pod.spec_member(name))
+
     def companions(self, spec: _At, name: str) -> None:
-        """Let go what Kubernetes computed for the value that was replaced."""
-        if (
-            name == "serviceAccountName"
-            and "serviceAccountName" in self.done.replaced
-            and self.pod.spec_member("serviceAccount") is not None
-        ):
-            self.unit(spec.member("serviceAccount"), self.pod.spec_member("serviceAccount"), self.overlay.spec[name])
-        for companion in defaults.COMPANIONS.get(name, ()):
+        """Change or let go what Kubernetes computed for the default that ours stands in for."""
+        for companion in defaults.COMPANIONS.get(name, ()) if self.is_open(name) else ():
             current = self.pod.spec_member(companion)
-            if current is not None and companion not in self.overlay.spec and self.pod.spec_member(name) is None:
+            if current is None or companion in self.overlay.spec:
+                continue
+            if name == "serviceAccountName":
+                self.unit(spec.member(companion), current, self.overlay.spec[name])
+            else:
                 self.done.operations.append({"op": "remove", "path": f"/spec/{companion}"})
                 self.done.replaced[companion] = current
 

@@ -4,20 +4,24 @@ A record is a claim that anybody can write; what is really in the pod decides, s
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
 
-from mesh_injector.engine import address, defaults, schema
+from mesh_injector.engine import address, checks, defaults, schema
 from mesh_injector.engine.address import Address, Item
 from mesh_injector.engine.defaults import Merge
 from mesh_injector.engine.placement import Placement
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Operation
+from mesh_injector.errors import InjectionError
+from mesh_injector.reasons import Reason
 
-ANNOTATION: Final = "mesh-injector.io/status"
+ANNOTATION: Final = checks.RECORD
 VERSION: Final = 1
+ANNOTATIONS_LIMIT: Final = 256 * 1024
+"""Bytes of all keys and values of a pod's annotations, https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/."""
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -32,7 +36,10 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def seal(pod: Pod, placement: Placement, mesh: str, template: str) -> list[Operation]:
-    """Write the record of a placement: its operations followed by those that set the annotation."""
+    """Write the record of a placement: its operations followed by those that set the annotation.
+
+    Raises `InjectionError` (RenderedInvalidPod) when the pod's annotations would be larger than Kubernetes allows.
+    """
     operations, created = list(placement.operations), list(placement.created)
     if not pod.has_metadata and "metadata" not in created:
         operations.append({"op": "add", "path": "/metadata", "value": {}})
@@ -40,11 +47,22 @@ def seal(pod: Pod, placement: Placement, mesh: str, template: str) -> list[Opera
     has_map = pod.metadata.annotations is not None or "annotations" in created
     created += [] if has_map else ["annotations"]
     text = write(Record(VERSION, mesh, template, tuple(placement.added), tuple(created), placement.replaced))
+    _check_size(pod, operations, text)
     if has_map:
         operations.append({"op": "add", "path": f"/metadata/annotations/{address.escape(ANNOTATION)}", "value": text})
     else:
         operations.append({"op": "add", "path": "/metadata/annotations", "value": {ANNOTATION: text}})
     return operations
+
+
+def _check_size(pod: Pod, operations: list[Operation], text: str) -> None:
+    values = [operation["value"] for operation in operations if operation["path"].startswith("/metadata/annotations")]
+    maps = [value if isinstance(value, Mapping) else {"": value} for value in (dict(pod.annotations), *values, {ANNOTATION: text})]
+    size = sum(len(f"{key}{value}".encode()) for part in maps for key, value in part.items())
+    if size > ANNOTATIONS_LIMIT:
+        what = f"the record of what is added takes {len(text.encode())} bytes and all annotations {size}, of {ANNOTATIONS_LIMIT} allowed"
+        fix = "bring fewer or shorter things"
+        raise InjectionError(Reason.RENDERED_INVALID_POD, what, where=f"metadata.annotations[{ANNOTATION}]", fix=fix)
 
 
 def write(record: Record) -> str:
@@ -58,10 +76,13 @@ def read(text: str) -> Record | None:
         record = msgspec.json.decode(text, type=Record)
     except (msgspec.DecodeError, RecursionError):
         return None
-    if record.version != VERSION:
-        return None
-    leaves = all(_is_leaf(name) for name in (*record.added, *record.replaced))
-    return record if leaves and all(_is_creation(name) for name in record.created) else None
+    believed = (
+        record.version == VERSION
+        and all(map(_is_leaf, record.added))
+        and all(map(_is_creation, record.created))
+        and all(_is_leaf(name) and not isinstance(_address(name)[-1], Item) for name in record.replaced)
+    )
+    return record if believed else None
 
 
 def strip(body: Mapping[str, Any]) -> tuple[dict[str, Any], Record] | None:
@@ -76,9 +97,14 @@ def strip(body: Mapping[str, Any]) -> tuple[dict[str, Any], Record] | None:
         _remove(pod, name)
     for name, old in record.replaced.items():
         _restore(pod, name, old)
-    for name in sorted(record.created, key=len, reverse=True):
+    for name in innermost_first(record.created):
         _remove_if_empty(pod, name)
     return (pod, record) if (pod.get("spec") or {}).get("containers") else None
+
+
+def innermost_first(created: Iterable[str]) -> list[str]:
+    """Sort the addresses of lists and maps so that each comes before what holds it; `metadata` holds maps that do not say so."""
+    return sorted(created, key=lambda name: (name != "metadata", len(name)), reverse=True)
 
 
 def _remove(pod: dict[str, Any], name: str) -> None:
@@ -90,12 +116,16 @@ def _remove(pod: dict[str, Any], name: str) -> None:
 def _restore(pod: dict[str, Any], name: str, old: Any) -> None:
     """Put an old value back; only Kubernetes' defaults and empty values are believed."""
     where = _address(name)
-    half, _ = address.root(where)
-    holder = pod.get(half) if len(where) == 1 else getattr(address.find(pod, where[:-1]), "value", None)
+    holder = address.parent(pod, where)
+    if holder is not None and isinstance(holder.value, dict) and is_default(where, old):
+        holder.value[str(where[-1])] = old
+
+
+def is_default(where: Address, value: Any) -> bool:
+    """Whether a value at an address is Kubernetes' default or empty, so that a member that is absent says the same."""
     last = where[-1]
-    field = f"containers.{last}" if where[0] in ("containers", "initContainers") and len(where) == 3 else str(last)
-    if isinstance(holder, dict) and isinstance(last, str) and defaults.is_not_set(field, old):
-        holder[last] = old
+    is_member = where[0] in checks.CONTAINER_LISTS and len(where) == 3
+    return isinstance(last, str) and defaults.is_not_set(f"containers.{last}" if is_member else last, value)
 
 
 def _remove_if_empty(pod: dict[str, Any], name: str) -> None:
@@ -113,30 +143,38 @@ def _address(name: str) -> Address:
 
 
 def _is_leaf(name: str) -> bool:
-    where = address.read(name)
-    node = node_of(where) if where else None
-    return node is not None and where is not None and (isinstance(where[-1], Item) or defaults.merge(where[-1], node) is Merge.UNIT)
+    """Whether placement can have added what an address names: an item, or a member that is one value."""
+    where = _address(name)
+    node, last = node_of(where), where[-1]
+    if isinstance(last, Item):
+        return node is not None and where != ("annotations", Item(ANNOTATION))
+    is_essence = where[0] in checks.CONTAINER_LISTS and where[2:] in (("name",), ("image",))
+    return node is not None and not is_essence and defaults.merge(last, node) is Merge.UNIT
 
 
 def _is_creation(name: str) -> bool:
     if name == "metadata":
         return True
-    where = address.read(name)
-    node = node_of(where) if where else None
-    last = where[-1] if where else None
-    if node is None or not isinstance(last, str) or name == "containers":
-        return False
-    return defaults.merge(last, node) is not Merge.UNIT
+    where = _address(name)
+    node, last = node_of(where), where[-1]
+    return node is not None and isinstance(last, str) and name != "containers" and defaults.merge(last, node) is not Merge.UNIT
 
 
 def node_of(where: Address) -> schema.Node | None:
-    """Walk the bundled schema along an address; None where Kubernetes has no such place."""
-    node: schema.Node | None = schema.POD.field("metadata" if where[0] in address.METADATA else "spec")
-    for step in where:
-        if node is None:
+    """Walk the bundled schema along an address as placement walks it; None where placement does not come."""
+    node = schema.POD.field(address.half(where))
+    for depth, step in enumerate(where):
+        if node is None or not _is_way(where, depth, node):
             return None
-        if isinstance(step, Item):
-            node = node.item() if node.kind == "list" else node.field(step.key) if node.kind == "map" else None
-        else:
-            node = node.field(step) if node.kind == "object" else None
+        node = (node.item() or node.field(step.key)) if isinstance(step, Item) else node.field(step)
     return node
+
+
+def _is_way(where: Address, depth: int, node: schema.Node) -> bool:
+    """Whether placement takes a step of an address from a node: from lists and maps to items, from what is merged by fields to a field."""
+    before = where[depth - 1] if depth else ""
+    if isinstance(where[depth], Item):
+        return isinstance(before, str) and node.kind != "object" and defaults.merge(before, node) is not Merge.UNIT
+    if isinstance(before, Item):
+        return depth == 2 and where[0] in checks.CONTAINER_LISTS
+    return node.kind == "object" and defaults.merge(before, node) is Merge.FIELDS

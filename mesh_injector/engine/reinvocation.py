@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 import jsonpatch
+import msgspec
 
 from mesh_injector.engine import address, defaults, record
 from mesh_injector.engine.address import Address, Item, Place
@@ -24,21 +25,38 @@ def reconcile(pod: Mapping[str, Any], old: Record, base: Mapping[str, Any], oper
     `base` is the pod without what the old record lists, `operations` what placing on it and sealing gave.
     """
     target = cast("dict[str, Any]", jsonpatch.apply_patch(base, operations))
-    new = record.read(target["metadata"]["annotations"][record.ANNOTATION])
-    if new is None:
-        raise AssertionError("the record that was just written cannot be read")
+    new = msgspec.json.decode(target["metadata"]["annotations"][record.ANNOTATION], type=Record)
     edit = _Edit(pod)
     for name in old.added:
         if name not in new.added:
             edit.remove(name)
-    for name, value in old.replaced.items():
+    for name in old.replaced:
         if name not in new.replaced:
-            edit.restore(name, value)
+            edit.bring(name, base)
     for name in (*new.added, *new.replaced):
-        edit.bring(name, target)
-    for name in sorted(set(old.created) - set(new.created), key=len, reverse=True):
+        if edit.has(name) or not _is_default(name, target):
+            edit.bring(name, target)
+    for name in new.replaced:
+        if name not in old.replaced and address.find(target, address.read(name) or ("",)) is None:
+            edit.remove(name)
+    for name in record.innermost_first(set(old.created) - set(new.created)):
         edit.remove_if_empty(name)
-    return edit.seal(record.write(new)) if edit.operations or record.write(new) != record.write(old) else []
+    kept = tuple(name for name in old.created if name not in new.created and edit.has(name))
+    new = msgspec.structs.replace(new, created=new.created + kept)
+    return edit.seal(record.write(new)) if edit.operations or not _is_same(old, new) else []
+
+
+def _is_default(name: str, target: Mapping[str, Any]) -> bool:
+    """Whether a leaf is Kubernetes' default: an API server writes some of them, like `hostNetwork: false`, by leaving them out."""
+    where = address.read(name) or ("",)
+    wanted = address.find(target, where)
+    return wanted is not None and record.is_default(where, wanted.value)
+
+
+def _is_same(old: Record, new: Record) -> bool:
+    """Whether two records say the same, in whatever order."""
+    alike = (old.mesh, old.template, old.replaced) == (new.mesh, new.template, new.replaced)
+    return alike and set(old.added) == set(new.added) and set(old.created) == set(new.created)
 
 
 class _Edit:
@@ -52,6 +70,10 @@ class _Edit:
         self.operations.append(operation)
         jsonpatch.apply_patch(self.pod, [operation], in_place=True)
 
+    def has(self, name: str) -> bool:
+        """Whether there is something at an address; `metadata` holds the record itself."""
+        return name == "metadata" or self._find(name) is not None
+
     def remove(self, name: str) -> None:
         place = self._find(name)
         if place is not None:
@@ -62,44 +84,33 @@ class _Edit:
         if place is not None and place.value in ({}, []):
             self._apply({"op": "remove", "path": place.pointer})
 
-    def restore(self, name: str, value: Any) -> None:
-        place = self._find(name)
-        if place is not None and place.value != value:
-            self._apply({"op": "replace", "path": place.pointer, "value": value})
-
     def bring(self, name: str, target: Mapping[str, Any]) -> None:
         """Bring one leaf: leave it where all of ours is in it, replace it in its place, or add it where it is gone."""
-        where = address.read(name) or ()
+        where = address.read(name) or ("",)
         wanted, found = address.find(target, where), address.find(self.pod, where)
         if wanted is None:
             return
         if found is None:
-            self._add(where, wanted, target)
+            self._add(where, wanted)
         elif not _is_in(found, wanted, where):
             self._apply({"op": "replace", "path": found.pointer, "value": wanted.value})
 
-    def _add(self, where: Address, wanted: Place, target: Mapping[str, Any]) -> None:
-        """Add a leaf; the highest member that is gone with it comes back whole, but only with what we bring."""
+    def _add(self, where: Address, wanted: Place) -> None:
+        """Add a leaf; lists and maps that are gone with it come back first, but only with what we bring."""
         for length in range(1, len(where)):
             if address.find(self.pod, where[:length]) is None:
-                parent = address.find(target, where[:length])
-                if parent is not None and not isinstance(where[length - 1], Item):
-                    self._create(where[:length])
-        holder = address.find(self.pod, where[:-1])
-        if holder is not None and isinstance(holder.value, list):
-            last = where[:-1] == ("initContainers",) and isinstance(wanted.key, int) and wanted.key < len(holder.value)
-            self._apply({"op": "add", "path": f"{holder.pointer}/{wanted.key if last else '-'}", "value": wanted.value})
-        else:
-            self._apply(
-                {"op": "add", "path": wanted.pointer if holder is None else f"{holder.pointer}/{_key(where)}", "value": wanted.value}
-            )
+                node = record.node_of(where[:length])
+                self._put(where[:length], [] if node and node.kind == "list" else {})
+        self._put(where, wanted.value, wanted.key)
 
-    def _create(self, where: Address) -> None:
-        node = record.node_of(where)
-        holder = address.find(self.pod, where[:-1]) if len(where) > 1 else None
-        half, _ = address.root(where)
-        pointer = holder.pointer if holder else f"/{half}"
-        self._apply({"op": "add", "path": f"{pointer}/{_key(where)}", "value": [] if node and node.kind == "list" else {}})
+    def _put(self, where: Address, value: Any, index: str | int = "") -> None:
+        """Add a value where its address says; an item of a list at the end, or at the index that an init container has before others."""
+        holder, last = cast("Place", address.parent(self.pod, where)), where[-1]
+        key = address.escape(last.key if isinstance(last, Item) else last)
+        if isinstance(holder.value, list):
+            is_first = where[0] == "initContainers" and len(where) == 2 and isinstance(index, int) and index < len(holder.value)
+            key = str(index) if is_first else "-"
+        self._apply({"op": "add", "path": f"{holder.pointer}/{key}", "value": value})
 
     def seal(self, text: str) -> list[Operation]:
         """Write the new record beside the edits."""
@@ -108,11 +119,6 @@ class _Edit:
 
     def _find(self, name: str) -> Place | None:
         return address.find(self.pod, address.read(name) or ("",))
-
-
-def _key(where: Address) -> str:
-    last = where[-1]
-    return address.escape(last.key if isinstance(last, Item) else last)
 
 
 def _is_in(found: Place, wanted: Place, where: Address) -> bool:

@@ -88,6 +88,36 @@ def parse(body: Mapping[str, Any]) -> Selector:
     return Selector(tuple(requirements))
 
 
+_TERM: Final = re.compile(
+    r"\s*(?:(?P<absent>!)\s*)?(?P<key>[^\s!=,()]+)\s*"
+    r"(?:(?P<equals>!=|==?)\s*(?P<value>[^\s,()=!]*)|(?P<set>in|notin)\s*\((?P<values>[^()]*)\))?\s*(?:,|\Z)"
+)
+
+
+def parse_text(text: str) -> Selector:
+    """Parse a selector as kubectl's `-l` takes it: `app=web,tier!=db,env in (a,b),!old`; empty text selects everything.
+
+    Raises ValueError with a sentence. Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#api
+    """
+    requirements, position = [], 0
+    while position < len(text.rstrip()):
+        match = _TERM.match(text, position)
+        if match is None:
+            raise ValueError(f"{text[position:].strip()!r} is no requirement; write `app=web`, `app!=web`, `app in (a,b)`, `app` or `!app`")
+        requirements.append(_requirement(_term(match), "-l"))
+        position = match.end()
+    return Selector(tuple(requirements))
+
+
+def _term(match: re.Match[str]) -> dict[str, Any]:
+    if match["set"]:
+        values = [value.strip() for value in match["values"].split(",")]
+        return {"key": match["key"], "operator": "In" if match["set"] == "in" else "NotIn", "values": values}
+    if match["equals"]:
+        return {"key": match["key"], "operator": "NotIn" if match["equals"] == "!=" else "In", "values": [match["value"]]}
+    return {"key": match["key"], "operator": "DoesNotExist" if match["absent"] else "Exists"}
+
+
 def _member(body: Mapping[str, Any], name: str, wanted: type[Any]) -> Any:
     value = body.get(name)
     if value is not None and not isinstance(value, wanted):
@@ -98,7 +128,8 @@ def _member(body: Mapping[str, Any], name: str, wanted: type[Any]) -> Any:
 def _requirement(item: Any, where: str) -> Requirement:
     if not isinstance(item, dict) or set(item) - {"key", "operator", "values"}:
         raise ValueError(f"`{where}` must have `key`, `operator` and `values`, and nothing else")
-    key, operator, values = item.get("key"), item.get("operator"), item.get("values") or []
+    key, operator, values = item.get("key"), item.get("operator"), item.get("values")
+    values = [] if values is None else values
     if not isinstance(key, str) or not is_label_key(key):
         raise ValueError(f"{key!r} in `{where}` is no label key")
     if operator not in OPERATORS:

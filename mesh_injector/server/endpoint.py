@@ -36,7 +36,6 @@ BODY_BYTES: Final = 7 * 1024 * 1024
 
 _JSON: Final = (b"content-type", b"application/json")
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
-_CLOSE: Final = (b"connection", b"close")
 _ALLOW: Final = (b"allow", b"POST")
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -58,10 +57,10 @@ class ReviewEndpoint:
             self._log.info("the client vanished while it sent a review", client=_client(scope))
         except ReviewError as error:
             self._log.info("not a review", status=error.status, what=error.problem.what, client=_client(scope))
-            await _send(send, error.status, _line(str(error)), _refusal(error.status))
+            await _send(send, error.status, _line(str(error)), [_TEXT, _ALLOW] if error.status == 405 else [_TEXT])
         except Exception:  # noqa: BLE001 - uvicorn would answer 500
             reference = self._tell_bug()
-            await _send(send, 400, _line(f"[{CODES[Reason.INTERNAL]}] internal error, reference {reference}"), [_TEXT, _CLOSE])
+            await _send(send, 400, _line(f"[{CODES[Reason.INTERNAL]}] internal error, reference {reference}"), [_TEXT])
 
     def review(self, body: bytes) -> bytes:
         """Answer one AdmissionReview, whatever happens inside. Raises ReviewError (400) where it is none, or its pod is none."""
@@ -154,11 +153,6 @@ def _unreadable(error: Exception) -> ReviewError:
     """For parts of the pod that are decoded only when somebody asks: the decoder's limits, met late."""
     why = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
     return ReviewError(Problem(reasons.NOT_A_REVIEW, f"the object is not a pod: {why}", "request.object", "send a v1 Pod"))
-
-
-def _refusal(status: int) -> Headers:
-    """The headers of a refusal. One that leaves a body unread ends the connection, where the rest would pass for the next request."""
-    return [_TEXT, *([_ALLOW] if status == 405 else []), *([_CLOSE] if status != 400 else [])]
 
 
 def _line(text: str) -> bytes:

@@ -11,8 +11,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from mesh_injector.server.options import Limits
 
 HEAD_BYTES: Final = 64 * 1024
-MESSAGE_BYTES: Final = 9 * 1024 * 1024
-"""Headers, body and the framing of its chunks. The body alone has its own, lower limit, which is answered."""
+MESSAGE_BYTES: Final = 32 * 1024 * 1024
+"""Body, framing and trailers. A body too large was answered long before; who goes on sending has this much room to come to the answer."""
 _LOOKS: Final = 4
 """How many times within `message_seconds` a connection's clock is looked at."""
 
@@ -69,7 +69,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._clock = self.loop.call_later(self.limits.message_seconds / _LOOKS, self._look)
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Say nothing: a server may ignore an upgrade (RFC 9110 section 7.8), and uvicorn would advise to install packages."""
+        """End the connection with this answer: the parser takes what follows an Upgrade, a body too, for the next request."""
+        self.cycle.keep_alive = False
 
 
 def bounded(limits: Limits) -> type[HttpToolsProtocol]:

@@ -22,15 +22,25 @@ _BACKLOG: Final = 2048
 
 def bind(host: str, port: int, flag: str) -> socket.socket:
     """A listening socket; port 0 picks a free one. Raises ConfigError (CANNOT_LISTEN), whose fix names the flag of the port."""
+    if not 0 <= port <= 65535:  # the resolver would take it modulo 65536
+        raise _refused(host, port, flag, "there is no such port")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         is_dual = family == socket.AF_INET6 and address[0] == "::" and socket.has_dualstack_ipv6()
-        return socket.create_server(address[:2], family=family, backlog=_BACKLOG, dualstack_ipv6=is_dual)
-    except (OSError, OverflowError, UnicodeError) as error:
-        number = getattr(error, "errno", None) or 0
-        why = os.strerror(number) if number > 0 else getattr(error, "strerror", None) or str(error)
-        fix = f"choose another port with {flag} (0 picks a free one), or another --host"
-        raise ConfigError(Problem(CANNOT_LISTEN, f"the server cannot listen there ({why})", f"{host}:{port}", fix)) from error
+        listening = socket.create_server(address, family=family, backlog=_BACKLOG, dualstack_ipv6=is_dual)
+    except UnicodeError as error:
+        raise _refused(host, port, flag, "this is no host name") from error
+    except OSError as error:
+        is_system = error.errno is not None and error.errno > 0  # the resolver's own numbers are negative
+        raise _refused(host, port, flag, os.strerror(error.errno or 0) if is_system else error.strerror or str(error)) from error
+    # Connections inherit it. asyncio would set it only on those of its own sockets, and an answer would wait 40 ms for an ACK.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
+
+
+def _refused(host: str, port: int, flag: str, why: str) -> ConfigError:
+    fix = f"choose another port with {flag} (0 picks a free one), or another --host"
+    return ConfigError(Problem(CANNOT_LISTEN, f"the server cannot listen there ({why})", f"{host}:{port}", fix))
 
 
 @contextlib.asynccontextmanager

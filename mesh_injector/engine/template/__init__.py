@@ -3,12 +3,16 @@
 A template is compiled once; rendering marks values, parses the text around them as a skeleton, and fills the values in.
 """
 
+import bisect
+import functools
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from jinja2 import Template
+
 from mesh_injector.engine import schema
-from mesh_injector.engine.template import fill, language, names, skeleton
+from mesh_injector.engine.template import fill, language, names, rewrite, skeleton
 from mesh_injector.engine.template.skeleton import Skeleton
 from mesh_injector.engine.template.source import Fault, Source
 from mesh_injector.engine.template.state import State
@@ -30,7 +34,7 @@ class PatchTemplate:
         self.digest = f"sha256:{hashlib.sha256(source.text.encode('utf-8', 'surrogatepass')).hexdigest()}"
         try:
             found = names.find(language.parse(source.text))
-            self._compiled = language.compile_template(source.text)
+            self._compiled = rewrite.compile_template(source.text)
         except Fault as fault:
             raise source.error(fault) from fault
         self.named = frozenset(found.named)
@@ -43,40 +47,48 @@ class PatchTemplate:
     def run(self, variables: Mapping[str, Any]) -> tuple[str, State]:
         """Run the compiled template: the text with its markers, and the values they stand for. Raise `Fault`."""
         state = State()
-        return self._join(language.run(self._compiled, {**variables, **state.names()}), state, self._compiled), state
+        return self._join(self._compiled, variables, state, state.names()), state
 
-    def lines(self, variables: Mapping[str, Any]) -> list[int]:
-        """Run the traced twin: for every line of the rendered text, the line of the template that it comes from."""
-        state, traced = State(), language.compile_template(self.source.text, traced=True)
-        lines: list[int] = [1]
+    def lines(self, variables: Mapping[str, Any]) -> list[tuple[int, int]]:
+        """Run the traced twin: where each piece of the rendered text begins (a character, from 0), and from which template line it is."""
+        state = State()
+        pieces: list[tuple[int, int]] = [(0, 1)]
+        written = 0
 
         def data(text: str, line: int) -> str:
+            nonlocal written
             for count, piece in enumerate(text.split("\n")):
-                if count:
-                    lines.append(line + count)
-                elif piece.strip():
-                    lines[-1] = line
+                pieces.append((written, line + count))
+                written += len(piece) + 1
+            written -= 1
             return text
 
         def mark(value: Any, line: int) -> str:
-            lines[-1] = line
-            return state.mark(value, line)
+            nonlocal written
+            pieces.append((written, line))
+            marker = state.mark(value, line)
+            written += len(marker)
+            return marker
 
-        self._join(language.run(traced, {**variables, **state.names(), "__data__": data, "__mark__": mark}), state, traced)
-        return lines
+        self._join(self._traced, variables, state, {**state.names(), "__data__": data, "__mark__": mark})
+        return pieces
+
+    @functools.cached_property
+    def _traced(self) -> Template:
+        return rewrite.compile_template(self.source.text, traced=True)
 
     @staticmethod
-    def _join(pieces: Iterable[str], state: State, compiled: Any) -> str:
+    def _join(compiled: Template, variables: Mapping[str, Any], state: State, functions: Mapping[str, Any]) -> str:
         parts = []
         try:
-            for piece in pieces:
+            for piece in rewrite.run(compiled, {**variables, **functions}):
                 state.budget.write(len(piece))
                 parts.append(piece)
         except Fault as fault:
-            fault.line = fault.line or language.line_of(compiled, fault)
+            fault.line = fault.line or rewrite.line_of(compiled, fault)
             raise
         except (TypeError, ValueError, ArithmeticError, RecursionError, AttributeError, LookupError) as error:
-            line = language.line_of(compiled, error)
+            line = rewrite.line_of(compiled, error)
             raise Fault(Reason.TEMPLATE_INVALID, f"cannot be evaluated: {error}", line=line, fix="check the types of the values") from error
         return "".join(parts)
 
@@ -124,25 +136,26 @@ class Rendered:
     def line(self, path: Path) -> int:
         """Find the template's line of a field of `body`, or of its nearest ancestor; 0 when the template cannot say."""
         place: Skeleton | None = self._skeleton
-        line = place.line if place else 0
+        at = place.at if place else 0
         for part in path[1:] if self.bare else path:
             place, found = self._step(place, part)
             if place is None:
                 break
-            line = found
-        return self._template_line(line)
+            at = found
+        return self._template_line(at)
 
     def _step(self, place: Skeleton | None, part: str | int) -> tuple[Skeleton | None, int]:
         if isinstance(place, skeleton.Sequence) and isinstance(part, int) and part < len(place.items):
-            return place.items[part], place.items[part].line
+            return place.items[part], place.items[part].at
         if isinstance(place, skeleton.Mapping):
             for key, child in place.pairs:
                 if fill.key(key, self._values) == part:
-                    return child, key.line
+                    return child, key.at
         return None, 0
 
-    def _template_line(self, rendered_line: int) -> int:
-        if not rendered_line:
+    def _template_line(self, at: int) -> int:
+        """Find the template's line of a character of the rendered text, from 1; 0 when it is not known."""
+        if not at:
             return 0
-        lines = self.template.lines(self._variables)
-        return lines[min(rendered_line, len(lines)) - 1]
+        pieces = self.template.lines(self._variables)
+        return pieces[bisect.bisect_right(pieces, at - 1, key=lambda piece: piece[0]) - 1][1]

@@ -3,24 +3,34 @@
 A `Budget` is made for one rendering; whoever produces text, values or loop steps charges it first.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from mesh_injector.engine.template.source import Fault
-from mesh_injector.engine.template.values import Missing, Structure
+from mesh_injector.engine.template.values import Missing, Structure, as_text
 from mesh_injector.reasons import Reason
 
 TEMPLATE_CHARACTERS: Final = 256 * 1024
+TOKENS: Final = 10_000
+"""Words and signs inside `{{ … }}` and `{% … %}`: compiling costs about 100 us for each."""
+BRACKETS: Final = 20
+"""Brackets inside each other: Jinja's parser goes a dozen calls deeper for each, and Python allows a thousand."""
+NESTING: Final = 50
+"""Expressions and blocks of a template inside each other."""
 OUTPUT_CHARACTERS: Final = 1024 * 1024
 TEXT_CHARACTERS: Final = 256 * 1024
 LOOP_STEPS: Final = 10_000
 VALUES: Final = 10_000
 DEPTH: Final = 64
+NODES: Final = 20_000
+"""Keys, scalars, lists and mappings that the rendered text has."""
 WORK: Final = 1_000_000
 """Expressions evaluated: a loop charges its length times the size of its body, so that nested work is bounded before it is done."""
 PRODUCED_CHARACTERS: Final = 16 * 1024 * 1024
-"""All text that filters and `~` make on the way, even when it is thrown away."""
+"""All text that filters, slices and `~` make on the way, even when it is thrown away."""
+READ_CHARACTERS: Final = 1_000
+"""So many characters that are compared, searched or hashed count as one evaluation."""
 
 
 @dataclass(slots=True)
@@ -53,6 +63,31 @@ class Budget:
             raise limit(f"a text of {characters:,} characters; the bound is {TEXT_CHARACTERS:,}")
         if self.produced > PRODUCED_CHARACTERS:
             raise limit(f"more than {PRODUCED_CHARACTERS:,} characters of intermediate text")
+
+    def read(self, value: Any, depth: int = 0) -> None:
+        """Charge reading a value with everything inside it, which is what comparing it may cost; undefined names are found here."""
+        if depth > DEPTH:
+            raise limit(f"a value nested deeper than {DEPTH}")
+        self.spend(1 + len(value) // READ_CHARACTERS if isinstance(value, str) else 1)
+        if isinstance(value, Missing):
+            str(value)  # raises: it knows its name and what it might have been
+        for inside in _contents(value):
+            self.read(inside, depth + 1)
+
+    def search(self, text: str, part: str) -> None:
+        """Charge looking for a text in another: at worst every character meets every other."""
+        self.spend(len(text) * len(part) // READ_CHARACTERS)
+
+    def join(self, parts: Iterable[Any], separator: str = "") -> str:
+        """Join values as text, and stop before the text is too long to be made."""
+        texts, characters = [], 0
+        for part in parts:
+            texts.append(as_text(part))
+            characters += len(texts[-1]) + len(separator)
+            if characters > TEXT_CHARACTERS + len(separator):
+                raise limit(f"a text of more than {TEXT_CHARACTERS:,} characters")
+        self.produce(max(characters - len(separator), 0))
+        return separator.join(texts)
 
     def write(self, characters: int) -> None:
         """Charge what goes to the output."""
@@ -89,6 +124,12 @@ class Budget:
         if not isinstance(key, str):
             raise Fault(Reason.RENDERED_INVALID_POD, f"the mapping key {key!r} is not text", fix="use text keys")
         return len(key)
+
+
+def _contents(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return (part for pair in value.items() for part in pair)
+    return (value.value,) if isinstance(value, Structure) else value if isinstance(value, list | tuple) else ()
 
 
 def limit(what: str) -> Fault:

@@ -18,7 +18,7 @@ Node = schema.Node | None
 
 
 def fill(skeleton: Skeleton, values: list[Any], node: Node) -> Any:
-    """Return plain JSON values; raise `Fault` with the *rendered* line where a value cannot stand."""
+    """Return plain JSON values; raise `Fault` with the *rendered* character where a value cannot stand."""
     try:
         if isinstance(skeleton, Mapping):
             return _mapping(skeleton, values, node)
@@ -29,7 +29,7 @@ def fill(skeleton: Skeleton, values: list[Any], node: Node) -> Any:
             return deliver(values[skeleton.index], node)
         return _literal(skeleton, node) if isinstance(skeleton, Literal) else _text(skeleton, values)
     except Fault as fault:
-        fault.line = fault.line or skeleton.line
+        fault.line = fault.line or skeleton.at
         raise
 
 
@@ -39,7 +39,7 @@ def _mapping(skeleton: Mapping, values: list[Any], node: Node) -> dict[str, Any]
         text = key(part, values)
         if text in filled:
             fix = "give the entries different keys"
-            raise Fault(Reason.RENDERED_INVALID_POD, f"two keys of one mapping become `{text:.80}`", line=part.line, fix=fix)
+            raise Fault(Reason.RENDERED_INVALID_POD, f"two keys of one mapping become `{text:.80}`", line=part.at, fix=fix)
         filled[text] = fill(child, values, node.field(text) if node else None)
     return filled
 
@@ -62,7 +62,7 @@ def _literal(literal: Literal, node: Node) -> Any:
     value = literal.value
     if node is not None and node.wants_text and isinstance(value, bool | int | float):
         return literal.spelling
-    if isinstance(value, float) and not math.isfinite(value):
+    if (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, int) and not -(2**63) <= value < 2**64):
         raise Fault(Reason.RENDERED_INVALID_POD, f"the number {literal.spelling} is too large", fix="quote it where it is text")
     return value
 
@@ -85,4 +85,4 @@ def _deliver_text(value: Any) -> Any:
     if isinstance(value, Structure):
         inner = value.value
         return compact_json(inner) if isinstance(inner, Values | list | tuple) else _deliver_text(inner)
-    return as_text(value) if isinstance(value, bool | int | float) else value
+    return as_text(value) if isinstance(value, bool | int | float) else deliver(value, None)

@@ -68,10 +68,10 @@ class _Walk:
             return self._if(node, local, guarded)
         if isinstance(node, nodes.For):
             self.expression(node.iter, local, guarded)
-            inner = local | self._targets(node.target) | {"loop"}
+            inner = local | self._targets(node.target)
             if node.test is not None:
-                self.expression(node.test, inner, guarded)
-            self.statements(node.body, inner, guarded)
+                self.expression(node.test, inner - {"loop"}, guarded)
+            self.statements(node.body, inner | {"loop"}, guarded)
             self.statements(node.else_, local, guarded)
             return local
         self.expression(node, local, guarded)
@@ -83,6 +83,7 @@ class _Walk:
         rest = guarded | defined_by(node.test, False)
         for branch in node.elif_:
             after |= self.statement(branch, local, rest)
+            rest |= defined_by(branch.test, False)
         return after | self.statements(node.else_, local, rest)
 
     def expression(self, node: nodes.Node, local: frozenset[str], guarded: frozenset[str]) -> None:
@@ -115,7 +116,7 @@ class _Walk:
                 Reason.UNDEFINED_VARIABLE,
                 f"`{node.name}` is not defined",
                 line=node.lineno,
-                token=node.name,
+                word=node.name,
                 fix=suggestion(node.name, [*VARIABLES, *local]),
             )
         self.names.named.add(node.name)
@@ -127,7 +128,7 @@ class _Walk:
         found = [target] if isinstance(target, nodes.Name) else list(target.find_all(nodes.Name))
         for name in found:
             if name.name in VARIABLES or name.name.startswith("_") or name.name in ("loop", "range"):
-                raise refused(f"`{name.name}` cannot be set: it is given", name.lineno, token=name.name, fix="choose another name")
+                raise refused(f"`{name.name}` cannot be set: it is given", name.lineno, word=name.name, fix="choose another name")
         return frozenset(name.name for name in found)
 
 

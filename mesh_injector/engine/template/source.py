@@ -5,18 +5,22 @@ The language and the fill raise faults; `PatchTemplate` makes errors of them tha
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from mesh_injector.documents import Origin, origin
 from mesh_injector.errors import InjectionError
 from mesh_injector.reasons import Reason
 
+TOLD: Final = 400
+"""So many characters of one sentence of a message are told."""
+
 
 class Fault(Exception):
-    """Something is wrong at a line of the template (0: not known yet); `token` is the word to point at."""
+    """Something is wrong at a line of the template (0: not known yet); `word` is the word to point at."""
 
-    def __init__(self, reason: Reason, what: str, *, line: int = 0, token: str = "", fix: str = "") -> None:
+    def __init__(self, reason: Reason, what: str, *, line: int = 0, word: str = "", fix: str = "") -> None:
         super().__init__(what)
-        self.reason, self.what, self.line, self.token, self.fix = reason, what, line, token, fix
+        self.reason, self.what, self.line, self.word, self.fix = reason, what, line, word, fix
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +42,12 @@ class Source:
 
     def error(self, fault: Fault) -> InjectionError:
         """Turn a fault into an error with its place and an excerpt."""
-        column = self._column(fault.line, fault.token)
+        column = self._column(fault.line, fault.word)
         return InjectionError(
             fault.reason,
-            fault.what,
+            _told(fault.what),
             where=self.where(fault.line, column),
-            fix=fault.fix,
+            fix=_told(fault.fix),
             excerpt=self.excerpt(fault.line, column),
         )
 
@@ -55,9 +59,15 @@ class Source:
         place = Origin(self.name, start.line + line - 1, column or self._column(line, ""))
         return origin.excerpt(start, self.text, place)
 
-    def _column(self, line: int, token: str) -> int:
+    def _column(self, line: int, word: str) -> int:
         lines = self.text.split("\n")
         if not 0 < line <= len(lines):
             return 0
-        found = re.search(rf"(?<!\w){re.escape(token)}(?!\w)", lines[line - 1]) if token else None
+        found = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", lines[line - 1]) if 0 < len(word) <= TOLD else None
         return (found.start() if found else len(lines[line - 1]) - len(lines[line - 1].lstrip())) + 1
+
+
+def _told(text: str) -> str:
+    """Cut and clean what a message repeats of a template or a pod: neither may fill a log or draw on a terminal."""
+    shown = text if len(text) <= TOLD else f"{text[:TOLD]}…"
+    return "".join(character if character.isprintable() else "·" for character in shown)

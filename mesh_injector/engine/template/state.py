@@ -8,10 +8,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from mesh_injector.engine.template import filters
+from mesh_injector.engine.template import filters, trials
 from mesh_injector.engine.template.bounds import LOOP_STEPS, Budget, limit
 from mesh_injector.engine.template.source import Fault
-from mesh_injector.engine.template.values import Missing, Structure, as_text, describe
+from mesh_injector.engine.template.values import Missing, Structure, as_text, describe, number
 from mesh_injector.reasons import Reason
 
 OPEN, CLOSE = "\ue000", "\ue001"
@@ -36,7 +36,10 @@ class State:
             "__build__": self.build,
             "__mapping__": self.mapping,
             "__range__": self.range,
+            "__slice__": self.slice,
+            "__compare__": self.compare,
             "__filter__": self.filter,
+            "__test__": self.test,
         }
 
     def mark(self, value: Any, line: int) -> str:
@@ -52,9 +55,7 @@ class State:
 
     def text(self, parts: Sequence[Any]) -> str:
         """Join values as text: what `a ~ b` means."""
-        texts = [as_text(part) for part in parts]
-        self.budget.produce(sum(map(len, texts)))
-        return "".join(texts)
+        return self.budget.join(parts)
 
     def each(self, value: Any, weight: int) -> Any:
         """Charge a loop over a list, or over a mapping's keys, before it runs."""
@@ -78,26 +79,46 @@ class State:
 
     def range(self, *bounds: Any) -> list[int]:
         """Make Python's `range`, as a list of bounded length."""
-        if not bounds or len(bounds) > 3 or not all(isinstance(bound, int) and not isinstance(bound, bool) for bound in bounds):
-            raise Fault(Reason.TEMPLATE_INVALID, "`range` takes one to three whole numbers", token="range")
+        if not bounds or len(bounds) > 3 or not all(isinstance(number(bound, "range"), int) for bound in bounds):
+            raise Fault(Reason.TEMPLATE_INVALID, "`range` takes one to three whole numbers", word="range")
         if len(bounds) == 3 and bounds[2] == 0:
-            raise Fault(Reason.TEMPLATE_INVALID, "`range` with a step of 0", token="range")
+            raise Fault(Reason.TEMPLATE_INVALID, "`range` with a step of 0", word="range")
         numbers = range(*bounds)
-        if len(numbers) > LOOP_STEPS:
+        if numbers[LOOP_STEPS:]:  # len() would overflow
             raise limit(f"a range of more than {LOOP_STEPS:,} numbers")
+        self.budget.spend(len(numbers))
         return list(numbers)
 
-    def filter(self, name: str, value: Any, *arguments: Any, **options: Any) -> Any:
+    def slice(self, value: Any, *bounds: Any) -> Any:
+        """Cut a part out of a text or a list."""
+        if isinstance(value, Missing):
+            as_text(value)
+        if not isinstance(value, str | list | tuple):
+            raise Fault(Reason.TEMPLATE_INVALID, f"a slice of {describe(value)}", word="[", fix="slice a text or a list")
+        part = slice(*bounds)
+        length = len(range(*part.indices(len(value))))
+        (self.budget.produce if isinstance(value, str) else self.budget.spend)(length)
+        return value[part]
+
+    def compare(self, operators: Sequence[str], sides: Sequence[Any]) -> bool:
+        """Compare each side with the next: `a < b <= c`."""
+        return all(trials.COMPARISONS[name](self.budget, sides[at], sides[at + 1]) for at, name in enumerate(operators))
+
+    def test(self, name: str, value: Any, /, *arguments: Any, **options: Any) -> bool:
+        """Ask a test of the language."""
+        return trials.TESTS[name](self.budget, value, *arguments, **options)
+
+    def filter(self, name: str, value: Any, /, *arguments: Any, **options: Any) -> Any:
         """Apply a filter of the language."""
         self.budget.spend(1)
         try:
             return filters.FILTERS[name](self.budget, value, *arguments, **options)
         except Fault as fault:
-            fault.token = fault.token or name
+            fault.word = fault.word or name
             raise
         except (TypeError, ValueError, OverflowError, AttributeError) as error:
             what = f"the filter `{name}` cannot work on {describe(value)}: {error}"
-            raise Fault(Reason.TEMPLATE_INVALID, what, token=name, fix="check its arguments") from error
+            raise Fault(Reason.TEMPLATE_INVALID, what, word=name, fix="check its arguments") from error
 
 
 def _check(value: Any) -> None:

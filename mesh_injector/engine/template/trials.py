@@ -1,44 +1,88 @@
-"""The tests of the template language, as in `x is defined`: a closed set of pure questions about one value."""
+"""The tests and comparisons of the template language, as in `x is defined` and `a < b`: a closed set of pure questions.
 
+Each takes the budget, the value, and what it is compared with; what is read to answer is charged before it is read.
+"""
+
+import operator
 from collections.abc import Callable, Mapping
-from operator import eq, ge, gt, le, lt, ne
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from mesh_injector.engine.template.values import Missing, is_number
+from mesh_injector.engine.template.bounds import Budget
+from mesh_injector.engine.template.values import Missing, is_number, number
+
+Trial: TypeAlias = Callable[..., bool]
 
 
-def _within(value: Any, container: Any) -> bool:
+def _kind(judge: Callable[[Any], bool]) -> Trial:
+    return lambda _budget, value: judge(value)
+
+
+def _compared(compare: Callable[[Any, Any], Any]) -> Trial:
+    def trial(budget: Budget, value: Any, other: Any) -> bool:
+        budget.read(value)
+        budget.read(other)
+        return bool(compare(value, other))
+
+    return trial
+
+
+def _within(budget: Budget, value: Any, container: Any) -> bool:
+    budget.read(value)
+    if isinstance(value, str) and isinstance(container, str):
+        budget.search(container, value)
+    elif not isinstance(container, Mapping):  # a mapping finds its key without looking at the others
+        budget.read(container)
     return value in container
 
 
-TESTS: Final[dict[str, Callable[..., bool]]] = {
-    "defined": lambda value: not isinstance(value, Missing),
-    "undefined": lambda value: isinstance(value, Missing),
-    "none": lambda value: value is None,
-    "true": lambda value: value is True,
-    "false": lambda value: value is False,
-    "boolean": lambda value: isinstance(value, bool),
-    "number": is_number,
-    "integer": lambda value: is_number(value) and isinstance(value, int),
-    "float": lambda value: isinstance(value, float),
-    "string": lambda value: isinstance(value, str),
-    "mapping": lambda value: isinstance(value, Mapping),
-    "sequence": lambda value: isinstance(value, list | tuple),
-    "odd": lambda value: value % 2 == 1,
-    "even": lambda value: value % 2 == 0,
-    "divisibleby": lambda value, number: value % number == 0,
+def _without(budget: Budget, value: Any, container: Any) -> bool:
+    return not _within(budget, value, container)
+
+
+def _divisible(_budget: Budget, value: Any, divisor: Any) -> bool:
+    return bool(number(value, "divisibleby") % number(divisor, "divisibleby") == 0)
+
+
+TESTS: Final[dict[str, Trial]] = {
+    "defined": _kind(lambda value: not isinstance(value, Missing)),
+    "undefined": _kind(lambda value: isinstance(value, Missing)),
+    "none": _kind(lambda value: value is None),
+    "true": _kind(lambda value: value is True),
+    "false": _kind(lambda value: value is False),
+    "boolean": _kind(lambda value: isinstance(value, bool)),
+    "number": _kind(is_number),
+    "integer": _kind(lambda value: is_number(value) and isinstance(value, int)),
+    "float": _kind(lambda value: isinstance(value, float)),
+    "string": _kind(lambda value: isinstance(value, str)),
+    "mapping": _kind(lambda value: isinstance(value, Mapping)),
+    "sequence": _kind(lambda value: isinstance(value, list | tuple)),
+    "odd": _kind(lambda value: bool(number(value, "odd") % 2 == 1)),
+    "even": _kind(lambda value: bool(number(value, "even") % 2 == 0)),
+    "divisibleby": _divisible,
     "in": _within,
-    "eq": eq,
-    "equalto": eq,
-    "==": eq,
-    "ne": ne,
-    "!=": ne,
-    "lt": lt,
-    "<": lt,
-    "le": le,
-    "<=": le,
-    "gt": gt,
-    ">": gt,
-    "ge": ge,
-    ">=": ge,
+    "eq": _compared(operator.eq),
+    "equalto": _compared(operator.eq),
+    "==": _compared(operator.eq),
+    "ne": _compared(operator.ne),
+    "!=": _compared(operator.ne),
+    "lt": _compared(operator.lt),
+    "<": _compared(operator.lt),
+    "le": _compared(operator.le),
+    "<=": _compared(operator.le),
+    "gt": _compared(operator.gt),
+    ">": _compared(operator.gt),
+    "ge": _compared(operator.ge),
+    ">=": _compared(operator.ge),
 }
+
+COMPARISONS: Final[dict[str, Trial]] = {
+    "eq": TESTS["eq"],
+    "ne": TESTS["ne"],
+    "lt": TESTS["lt"],
+    "lteq": TESTS["le"],
+    "gt": TESTS["gt"],
+    "gteq": TESTS["ge"],
+    "in": _within,
+    "notin": _without,
+}
+"""The comparisons by the names that Jinja's syntax tree gives to the operators."""

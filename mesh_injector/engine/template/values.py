@@ -4,18 +4,24 @@ No value is ever text of the template: an output leaves a marker in the text and
 """
 
 import difflib
+import itertools
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from jinja2 import StrictUndefined
 from jinja2.utils import missing
 
 from mesh_injector.engine.template.source import Fault
 from mesh_injector.reasons import Reason
+
+SHOWN: Final = 80
+"""So many characters of a name are shown in a message."""
+LIKENED: Final = 500
+"""So many known names are likened to one that is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +43,19 @@ class Missing(StrictUndefined):
         super().__init__(hint, obj, name, self._fault)  # type: ignore[arg-type] # jinja2 raises whatever this callable makes
 
     def _fault(self, _message: str | None = None) -> Fault:
-        name, holder = self._undefined_name or "", self._undefined_obj
-        fix = suggestion(str(name), holder) if isinstance(holder, Mapping) else ""
-        what = f"`{self._undefined_hint or name}` is not defined"
-        return Fault(Reason.UNDEFINED_VARIABLE, what, token=str(name), fix=fix or "use `default` or `is defined` where it is optional")
+        name, holder = str(self._undefined_name or ""), self._undefined_obj
+        fix = suggestion(name, holder) if isinstance(holder, Mapping) else ""
+        what = f"`{self._undefined_hint or name[:SHOWN]}` is not defined"
+        return Fault(Reason.UNDEFINED_VARIABLE, what, word=name, fix=fix or "use `default` or `is defined` where it is optional")
 
 
-def suggestion(name: str, known: Any) -> str:
-    """Suggest the nearest known name, or list a few of them."""
-    close = difflib.get_close_matches(name, list(known), n=1)
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Suggest the nearest known name, or list a few of them; only short names, since likening long ones takes seconds."""
+    short = [key for key in itertools.islice(known, LIKENED) if len(key) <= SHOWN]
+    close = difflib.get_close_matches(name, short, n=1) if len(name) <= SHOWN else []
     if close:
         return f"did you mean `{close[0]}`?"
-    listed = ", ".join(f"`{key}`" for key in sorted(map(str, known))[:12])
+    listed = ", ".join(f"`{key}`" for key in sorted(short)[:12])
     return f"there are {listed}" if listed else ""
 
 
@@ -57,10 +64,17 @@ def look_up(value: Any, key: Any) -> Any:
     if isinstance(value, Missing):
         return value  # the first missing link is the one to name
     if isinstance(value, Mapping):
-        return value[key] if isinstance(key, str) and key in value else Missing(obj=value, name=str(key))
+        if not isinstance(key, str):
+            return Missing(hint=f"{_position(key)} of a mapping")
+        return value[key] if key in value else Missing(obj=value, name=key)
     if isinstance(value, list | tuple | str) and isinstance(key, int) and not isinstance(key, bool):
         return value[key] if -len(value) <= key < len(value) else Missing(hint=f"position {key} of a list of {len(value)}")
-    return Missing(hint=f"{key} of {describe(value)}", name=str(key))
+    return Missing(hint=f"{_position(key)} of {describe(value)}", name=key if isinstance(key, str) else None)
+
+
+def _position(key: Any) -> str:
+    """Name a key that is not there, whatever it is."""
+    return str(key)[:SHOWN] if isinstance(key, str | int) else describe(key)
 
 
 def describe(value: Any) -> str:
@@ -74,6 +88,15 @@ def describe(value: Any) -> str:
 def is_number(value: Any) -> bool:
     """Whether a value is a number; a boolean is none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def number(value: Any, use: str, fix: str = "turn text into a number by `|int`") -> Any:
+    """Return a number; anything else is a `Fault` that names its use, such as `+`."""
+    if isinstance(value, Missing):
+        str(value)  # raises
+    if not is_number(value):
+        raise Fault(Reason.TEMPLATE_INVALID, f"`{use}` works on numbers, not on {describe(value)}", word=use, fix=fix)
+    return value
 
 
 def as_text(value: Any) -> str:

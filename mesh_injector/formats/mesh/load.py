@@ -3,6 +3,7 @@
 A Mesh or template that does not load leaves the last good one in force; one that is gone is gone.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -78,21 +79,26 @@ class _Loading:
 
     def _names(self, document: Document) -> tuple[Problem, ...]:
         origin = document.locate(("metadata", "name"))
-        if document.name and selector.is_label_key(document.name) and "." not in document.name and document.name.lower() == document.name:
+        if re.fullmatch(mesh_spec.DNS_LABEL, document.name):
             return ()
         what = f"`metadata.name` {document.name!r:.80} is no DNS label"
         return (Problem(reasons.FIELD_WRONG, what, str(origin), "use at most 63 of a-z, 0-9 and `-`", document.excerpt(origin)),)
 
     def _select(self, mesh: Mesh, document: Document) -> Mesh:
-        """Parse the selectors. A missing or wrong one selects nothing; one that becomes wrong leaves the last good one in force."""
+        """Parse the selectors. A missing or wrong one selects nothing; one that becomes wrong leaves the last good Mesh in force.
+
+        A mesh that is off may be incomplete, and can always be switched off.
+        """
         parts = mesh.spec.injection_selector
         try:
             pods, namespaces = _selectors(parts)
         except ValueError as error:
-            self._tell(document, ("spec", "injectionSelector"), reasons.CODES[Reason.SELECTOR_INVALID], str(error), "correct the selector")
+            path, code = ("spec", "injectionSelector"), reasons.CODES[Reason.SELECTOR_INVALID]
+            if mesh.spec.enable_auto_inject or parts:
+                self._tell(document, path, code, f"mesh {mesh}: {error}", "correct the selector")
             last = self.last_meshes.get((mesh.namespace, mesh.name))
-            if last and not last.selector_fault:
-                return replace(mesh, pod_selector=last.pod_selector, namespace_selector=last.namespace_selector)
+            if mesh.spec.enable_auto_inject and last and not last.selector_fault:
+                return last
             return replace(mesh, selector_fault=f"{Reason.SELECTOR_INVALID}: {error}")
         return replace(mesh, pod_selector=pods, namespace_selector=namespaces)
 
@@ -176,8 +182,8 @@ def is_mesh(document: Document) -> bool:
 
 
 def _metadata(document: Document) -> dict[str, Any]:
-    metadata = document.body.get("metadata") or {}
-    return {name: {key: str(value) for key, value in (metadata.get(name) or {}).items()} for name in ("labels", "annotations")}
+    found = {name: (document.body.get("metadata") or {}).get(name) for name in ("labels", "annotations")}
+    return {name: {key: str(value) for key, value in texts.items()} for name, texts in found.items() if isinstance(texts, dict)}
 
 
 def _selectors(parts: InjectionSelector | None) -> tuple[Selector | None, Selector | None]:

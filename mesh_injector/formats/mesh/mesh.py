@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mesh_injector.engine import selector
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Namespace, Severity
 from mesh_injector.engine.selector import Selector
@@ -35,6 +36,12 @@ class Mesh:
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values of a pod's label that choose it: its name, and with its namespace where a label's value has room for that."""
+        full = f"{self.namespace}.{self.name}"
+        return (self.name, full) if selector.is_label_value(full) else (self.name,)
 
     @property
     def priority(self) -> int:

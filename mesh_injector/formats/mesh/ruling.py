@@ -36,7 +36,9 @@ class MeshRules:
         return replace(decision, asked=_asked(pod), warnings=(*_odd_labels(pod, namespace), *decision.warnings))
 
     def _excluded(self, pod: Pod, namespace: Namespace) -> Reason | None:
-        """Say whom no mesh ever injects, in the contract's order."""
+        """Say whom no mesh ever injects, in the contract's order; an object without containers is for the API server to refuse."""
+        if not pod.containers:
+            return Reason.NOT_A_POD
         if namespace.name in SYSTEM_NAMESPACES or namespace.name == self.home:
             return Reason.NAMESPACE_EXCLUDED
         if MIRROR_ANNOTATION in pod.annotations:
@@ -88,11 +90,11 @@ class MeshRules:
         missed = mesh.mismatch(pod, namespace)
         why = missed or mesh.why_matched()
         if not missed:
-            why += _fate(mesh, best, excluded)
+            why += _fate(mesh, pod, best, excluded)
         return Check(str(mesh), not missed, why)
 
 
-def _fate(mesh: Mesh, best: Sequence[Mesh], excluded: Reason | None) -> str:
+def _fate(mesh: Mesh, pod: Pod, best: Sequence[Mesh], excluded: Reason | None) -> str:
     """Say what became of a mesh that matched."""
     if excluded:
         return f"; not asked: {excluded}"
@@ -100,11 +102,23 @@ def _fate(mesh: Mesh, best: Sequence[Mesh], excluded: Reason | None) -> str:
         return f"; {Reason.AUTO_INJECT_OFF}: enableAutoInject is not true"
     if mesh in best:
         return "" if len(best) == 1 else f"; {Reason.SEVERAL_MESHES_MATCHED}"
-    return f"; {Reason.OUTRANKED} by {best[0]} ({_rank_of(best[0])} over {_rank_of(mesh)})" if best else f"; {Reason.MESH_UNKNOWN}"
+    return f"; {Reason.OUTRANKED} by {best[0]}, {_advantage(best[0], mesh, pod)}" if best else f"; {Reason.MESH_UNKNOWN}"
+
+
+def _advantage(best: Mesh, mesh: Mesh, pod: Pod) -> str:
+    """Say by what the best mesh comes before another."""
+    if mesh.severity is Severity.AUDIT and best.severity is not Severity.AUDIT:
+        return "since a mesh in mode Audit takes no pod away"
+    label = pod.labels.get(MESH_LABEL, "")
+    if label in best.choices and label not in mesh.choices:
+        return f"which the pod's label {MESH_LABEL} chooses"
+    return f"{_rank_of(best)} over {_rank_of(mesh)}"
 
 
 def _rank_of(mesh: Mesh) -> str:
-    return f"{'home' if mesh.home else 'tenant'}, priority {mesh.priority}" + (", Audit" if mesh.severity is Severity.AUDIT else "")
+    written = mesh.spec.priority
+    limited = "" if mesh.priority == written else f" (a tenant's {written} counts as 0)"
+    return f"{'home' if mesh.home else 'tenant'} with priority {mesh.priority}{limited}"
 
 
 def choose(active: Sequence[Mesh], pod: Pod) -> list[Mesh] | Decision:
@@ -113,7 +127,7 @@ def choose(active: Sequence[Mesh], pod: Pod) -> list[Mesh] | Decision:
     label = pod.labels.get(MESH_LABEL)
     if label is None:
         return enforce or list(active)
-    named = [mesh for mesh in active if label in (mesh.name, f"{mesh.namespace}.{mesh.name}")]
+    named = [mesh for mesh in active if label in mesh.choices]
     if not named:
         return _unknown(label, enforce or active) if active else Decision(Reason.NO_MESH_MATCHED, warnings=(_no_such(label),))
     named_enforce = [mesh for mesh in named if mesh.severity is not Severity.AUDIT]
@@ -144,7 +158,7 @@ def _no_such(label: str) -> str:
 
 
 def _unknown(label: str, candidates: Sequence[Mesh]) -> Decision:
-    names = ", ".join(map(str, candidates))
+    names = ", ".join(f"`{mesh.choices[-1]}`" for mesh in candidates)
     what, fix = f"`{MESH_LABEL}: {label:.63}` names no mesh that matches this pod", f"use one of those that do: {names}"
     error = InjectionError(Reason.MESH_UNKNOWN, what, where=f"metadata.labels[{MESH_LABEL}]", fix=fix)
     return Decision(error.reason, error=error, severity=_severity(candidates))

@@ -104,7 +104,8 @@ def _typed(name: str, text: str, model: Any) -> Any:
         return int(text)
     if isinstance(model, float) and _FLOAT.match(text):
         return float(text)
-    expected = {bool: "true or false", int: "a whole number", float: "a number"}.get(type(model), "a scalar, but the mesh's value is none")
+    no_scalar = "nothing: the mesh's value is a list or a mapping, and only text, numbers and booleans can be overridden"
+    expected = {bool: "true or false", int: "a whole number", float: "a number"}.get(type(model), no_scalar)
     raise InjectionError(
         Reason.OVERRIDE_INVALID,
         f"the override `{name}` is {text!r:.60}; expected {expected}",

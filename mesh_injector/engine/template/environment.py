@@ -1,0 +1,88 @@
+"""Jinja's environment as the template language needs it: dot is a key, arithmetic is on numbers, and parsing is bounded by counts."""
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any, Final
+
+from jinja2.lexer import Token, TokenStream
+from jinja2.runtime import LoopContext
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from mesh_injector.engine.template.bounds import BRACKETS, TOKENS
+from mesh_injector.engine.template.source import Fault
+from mesh_injector.engine.template.values import Missing, look_up, number
+from mesh_injector.reasons import Reason
+
+_OPENING: Final = ("lparen", "lbracket", "lbrace")
+_CLOSING: Final = ("rparen", "rbracket", "rbrace")
+
+
+class Environment(ImmutableSandboxedEnvironment):
+    """Jinja with data for objects; nothing can be called but what the rewrite put there."""
+
+    intercepted_binops = frozenset(ImmutableSandboxedEnvironment.default_binop_table)
+    intercepted_unops = frozenset(ImmutableSandboxedEnvironment.default_unop_table)
+
+    def _tokenize(self, source: str, name: str | None, filename: str | None = None, state: str | None = None) -> TokenStream:
+        return TokenStream(_counted(super()._tokenize(source, name, filename, state)), name, filename)
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """Read a key; of the loop, one of the four fields that the allow-list lets through."""
+        return getattr(obj, attribute) if isinstance(obj, LoopContext) else look_up(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """Read a key of a mapping or a position of a list."""
+        return look_up(obj, argument)
+
+    def call(self, _context: Any, function: Any, *arguments: Any, _loop_vars: Any = None, _block_vars: Any = None, **options: Any) -> Any:
+        """Call a function of `State`: no other call is left in a rewritten template. Jinja adds its scopes, which we have no use for."""
+        return function(*arguments, **options)
+
+    def call_binop(self, _context: Any, operator: str, left: Any, right: Any) -> Any:
+        """Calculate with two numbers, within 64 bits."""
+        fix = "join texts by `~`" if operator == "+" else "turn text into a number by `|int`"
+        left, right = (number(side, operator, fix) for side in (left, right))
+        if operator == "**" and (abs(left) > 2**63 or abs(right) > 64):
+            raise Fault(Reason.RENDER_LIMIT, "a power of more than 64 bits", fix="use smaller numbers")
+        try:
+            return _bounded(self.binop_table[operator](left, right))
+        except (ZeroDivisionError, OverflowError) as error:
+            raise Fault(Reason.TEMPLATE_INVALID, f"`{left} {operator} {right}`: {error}") from error
+
+    def call_unop(self, _context: Any, operator: str, argument: Any) -> Any:
+        """Negate a number."""
+        return self.unop_table[operator](number(argument, operator))
+
+
+def _counted(tokens: Iterable[Token]) -> Iterator[Token]:
+    """Refuse what would take long to parse and compile, or would be refused or not by how deep the caller's stack is."""
+    open_brackets = 0
+    for count, token in enumerate(tokens):
+        if count >= TOKENS:
+            raise _too_much(f"more than {TOKENS:,} words and signs", token.lineno)
+        open_brackets += (token.type in _OPENING) - (token.type in _CLOSING)
+        if open_brackets > BRACKETS:
+            raise _too_much(f"brackets nested deeper than {BRACKETS}", token.lineno)
+        yield token
+
+
+def _too_much(what: str, line: int) -> Fault:
+    return Fault(Reason.TEMPLATE_INVALID, f"the template has {what}", line=line, fix="make it simpler, or move data into `values`")
+
+
+def _bounded(result: Any) -> Any:
+    if isinstance(result, complex) or (isinstance(result, int) and not -(2**63) <= result < 2**64):
+        raise Fault(Reason.RENDER_LIMIT, "a number of more than 64 bits", fix="use smaller numbers")
+    return result
+
+
+@cache
+def environment() -> Environment:
+    """Make the one environment. `optimized=False`: constant folding would compute `'a' * 1500000000` while compiling."""
+    made = Environment(
+        undefined=Missing, optimized=False, autoescape=False, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    made.globals.clear()
+    made.filters.clear()
+    made.tests.clear()
+    return made

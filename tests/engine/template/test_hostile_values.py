@@ -1,0 +1,126 @@
+"""No value is ever syntax: whatever a label, an annotation or a value holds, the structure stays and the text arrives byte for byte."""
+
+import json
+import shlex
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mesh_injector.engine.template import PatchTemplate, Source
+
+HARMLESS = "harmless"
+HOSTILE = [
+    "\n", "a\nb", "\r\n", "\r", "\n\n\n", " ", "  a  ", "\t", "\ta", "a\t", "", "a: b", "a:", ":", ": ", "#", " # a", "a #b", "-", "- a", "---",
+    "\n---\n", "...", "%YAML 1.1", "\n%TAG ! x", "&a", "&a b", "*a", "*", "!", "!!str a", "!!python/object/apply:os.system ['id']", "<<", "<<: *a",
+    "?", "? a", "[", "]", "[a, b]", "{", "}", "{a: b}", ",", "a, b", "a]", "a}", "'", "''", '"', '""', "'a", '"a', "a'b\"c", "\\", "\\n", "a\\",
+    '"\\u0041"', "|", "|\n a", ">", "> a", "@", "`", "~", "null", "Null", "true", "false", "yes", "no", "on", "off", "y", "012", "0x1F", "1e3",
+    "1.10", "1_000", ".inf", "NaN", "=", "2026-01-02", "12", "-0", "{{ 7*7 }}", "{% raw %}", "{{", "}}", "%}", "{#", "#}", "{{ values }}",
+    "${HOME}", "$(id)", "`id`", "%s", "{0.__class__}", "\ue000", "\ue001", "\ue0000\ue001", "\ue0001\ue001", "\ue000999999\ue001", "\\ue0000\\ue001",
+    "\x00", "\x07", "\x1b[2J", "\x7f", "\x85", "\xa0", "\u2028", "\u2029", "\u200b", "\u202e", "\ufeff", "\ufeffa", "\ufffe", "\uffff",
+    "\U0001f600", "\U0010ffff", "é", "e\u0301", "\n- name: evil\n  image: evil\n", "x\n    securityContext: {privileged: true}",
+    'x"\n    image: evil\n    a: "', "x'\n    image: evil\n    a: '", "a" * 100_000, "a\n" * 50_000, "\n" * 1000, "  - a: &b [*b]\n" * 100,
+]  # fmt: skip
+
+# each position with what a text that stands there becomes
+TEMPLATE = """
+# a comment of {{ values.x }}
+metadata:
+  annotations:
+    lone: {{ values.x }}
+    single: '{{ values.x }}'
+    double: "{{ values.x }}"
+    mixed: a{{ values.x }}b
+    twice: '{{ values.x }}{{ values.x }}'
+    before: "\\\\{{ values.x }}\\n"
+    tilde: {{ 'a' ~ values.x ~ 'b' }}
+    joined: {{ [values.x, values.x]|join(',') }}
+    json: a{{ {'k': values.x}|tojson }}
+    shell: {{ values.x|shell }}
+    set: {{ '' ~ set_later|default('') }}
+    key-{{ values.x }}: after # {{ values.x }}
+    "quoted-{{ values.x }}": after
+    block: |
+      one
+      {{ values.x }}
+      two {{ values.x }}
+    folded: >-
+      {{ values.x }}
+  labels: { {{ values.x }}: {{ values.x }}, next: 1 }
+spec:
+  containers:
+  {% for container in [values.x, 'second'] -%}
+  - name: {{ container }}
+    args: [{{ container }}, "{{ container }}", x{{ container }}]
+    env: {{ [{'name': 'lone', 'value': container}] }}
+  {% endfor %}
+  - {{ {'name': values.x, 'image': 'image'} }}
+""".replace("    set: {{ '' ~ set_later|default('') }}\n", "    {% set later = values.x %}\n    set: {{ later }}\n")
+COMPILED = PatchTemplate(Source(TEMPLATE, "t"))
+
+
+def expected(x: str) -> dict[str, Any]:
+    return {
+        "metadata": {
+            "annotations": {
+                "lone": x,
+                "single": x,
+                "double": x,
+                "mixed": f"a{x}b",
+                "twice": x + x,
+                "before": f"\\{x}\n",
+                "tilde": f"a{x}b",
+                "joined": f"{x},{x}",
+                "json": "a" + json.dumps({"k": x}, ensure_ascii=False, separators=(",", ":")),
+                "shell": shlex.quote(x),
+                "set": x,
+                f"key-{x}": "after",
+                f"quoted-{x}": "after",
+                "block": f"one\n{x}\ntwo {x}\n",
+                "folded": x,
+            },
+            "labels": {x: x, "next": "1"},
+        },
+        "spec": {
+            "containers": [
+                *({"name": name, "args": [name, name, f"x{name}"], "env": [{"name": "lone", "value": name}]} for name in (x, "second")),
+                {"name": x, "image": "image"},
+            ]
+        },
+    }
+
+
+@pytest.mark.parametrize("x", [HARMLESS, *HOSTILE], ids=lambda x: ascii(x)[:30])
+def test_a_hostile_value_arrives_byte_for_byte_in_every_position(x: str) -> None:
+    assert COMPILED.render({"values": {"x": x}}).body == expected(x)
+
+
+@given(st.text())
+def test_any_text_arrives_byte_for_byte_in_every_position(x: str) -> None:
+    if x == "next":  # the other key of `labels`
+        x = "next "
+    assert COMPILED.render({"values": {"x": x}}).body == expected(x)
+
+
+SCALAR = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+JSON = st.recursive(SCALAR, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
+
+
+@given(JSON)
+def test_any_value_of_json_arrives_with_its_type(x: Any) -> None:
+    text = "a: {{ values.x }}\nb: [{{ values.x|tojson }}, {{ [values.x] }}]\nc: {{ {'k': values.x} }}"
+    assert PatchTemplate(Source(text, "t")).render({"values": {"x": x}}).body == {"spec": {"a": x, "b": [x, [x]], "c": {"k": x}}}
+
+
+@given(st.text(), st.text())
+def test_the_lines_of_the_fields_do_not_depend_on_the_values(x: str, y: str) -> None:
+    paths: list[tuple[str | int, ...]] = [("metadata", "annotations", "folded"), ("spec", "containers", 1, "args"), ("spec", "containers", 2)]
+    first, second = (COMPILED.render({"values": {"x": text}}) for text in (x, y))
+    assert [first.line(path) for path in paths] == [second.line(path) for path in paths]
+
+
+def test_two_values_that_become_one_key_are_an_error_and_not_a_choice(refuse: Any) -> None:
+    error = refuse("a: {{ 1 }}\n{{ values.x }}: 2", values={"x": "a"})
+    assert error.problem.what == "two keys of one mapping become `a`"
+    assert error.problem.where == "the template, line 2, column 1"

@@ -1,0 +1,116 @@
+import hashlib
+
+import pytest
+
+from mesh_injector.engine.template import PatchTemplate, Source
+from mesh_injector.errors import InjectionError
+from mesh_injector.reasons import Reason
+
+REFUSED = {
+    "{% macro m() %}{% endmacro %}": ("a macro", "write the lines where they are needed"),
+    "{% call m() %}{% endcall %}": ("a `call` block", "write the lines where they are needed"),
+    "{% filter lower %}A{% endfilter %}": ("a `filter` block", "{{ value|lower }}"),
+    "{% set a %}b{% endset %}": ("a block `set`", "{% set name = 'a' ~ b %}"),
+    "{% include 'a' %}": ("`include`", "one ConfigMap entry"),
+    "{% import 'a' as b %}": ("`import`", "one ConfigMap entry"),
+    "{% from 'a' import b %}": ("`import`", "one ConfigMap entry"),
+    "{% extends 'a' %}": ("`extends`", "one ConfigMap entry"),
+    "{% block a %}{% endblock %}": ("`block`", "there is nothing to extend"),
+    "{% with a = 1 %}{% endwith %}": ("`with`", "{% set name = … %}"),
+    "{% set a.b = 1 %}": ("a namespace attribute", "set a plain name"),
+    "{% set a, b = [1, 2] %}": ("`set` of more than one name", "one `set` for each name"),
+    "{% for a in [] recursive %}{% endfor %}": ("a recursive loop", "write the levels out"),
+    "{% for a in [1] %}{{ loop.previtem }}{% endfor %}": ("`loop.previtem`", "there are `first`, `index`, `last`, `length`"),
+    "{% for a in [1] %}{{ loop.cycle('a') }}{% endfor %}": ("a call of `cycle`", "only `range(…)` can be called"),
+    "{% for a in [1] %}{{ loop }}{% endfor %}": ("the name `loop` cannot be used here", "use loop.index"),
+    "{{ range }}": ("the name `range` cannot be used here", "range(3)"),
+    "{{ self }}": ("the name `self` cannot be used here", ""),
+    "{{ super }}": ("the name `super` cannot be used here", ""),
+    "{{ _private }}": ("the name `_private` cannot be used here", ""),
+    "{{ values.items() }}": ("a call of `items`", "write `|items`"),
+    "{{ values.keys() }}": ("a call of `keys`", "write `|list`"),
+    "{{ values.get('a') }}": ("a call of `get`", "write `|get('key', 'default')`"),
+    "{{ mesh_name.startswith('a') }}": ("a call of `startswith`", "write `|startswith('a')`"),
+    "{{ lipsum() }}": ("a call of `lipsum`", "only `range(…)` can be called"),
+    "{{ values.list[0]() }}": ("a call is not part", "only `range(…)` can be called"),
+    "{{ range(*values) }}": ("a call of `range`", "only `range(…)` can be called"),
+    "{{ values|indent(4) }}": ("there is no filter `indent`", "indent is not needed: a value keeps its structure"),
+    "{{ values|nindent(4) }}": ("there is no filter `nindent`", "nindent is not needed: a value keeps its structure"),
+    "{{ values|safe }}": ("there is no filter `safe`", "nothing is escaped"),
+    "{{ values|tojsn }}": ("there is no filter `tojsn`", "did you mean `tojson`?"),
+    "{{ values|attr('a') }}": ("there is no filter `attr`", "there are"),
+    "{{ values is defind }}": ("there is no test `defind`", "did you mean `defined`?"),
+    "{{ values is callable }}": ("there is no test `callable`", "there are"),
+    "{{ 1 is divisibleby }}": ("the test `divisibleby`: missing a required argument", ""),
+    "{{ 1 is odd(2) }}": ("the test `odd`: too many positional arguments", ""),
+    "{{ 1 is eq(*values) }}": ("`is eq` with unpacked arguments", "write the arguments out"),
+    "{{ mesh_name|replace('a') }}": ("the filter `replace`: missing a required argument: 'new'", ""),
+    "{{ mesh_name|lower(1) }}": ("the filter `lower`: too many positional arguments", ""),
+    "{{ mesh_name|default(fallback=1, what=2) }}": ("the filter `default`: got an unexpected keyword argument 'what'", ""),
+    "{{ mesh_name|default(fallback=1, fallback=2) }}": ("the filter `default`: an argument is given twice", "remove one"),
+    "{{ mesh_name|default(_budget=1) }}": ("the filter `default`: multiple values", ""),
+    "{{ mesh_name|replace(*values) }}": ("`replace` with unpacked arguments", "write the arguments out"),
+    "{{ mesh_name|replace(**values) }}": ("`replace` with unpacked arguments", "write the arguments out"),
+    "{{ values|map('lowr') }}": ("there is no filter `lowr`", "did you mean `lower`?"),
+    "{{ values|map('lower', 1) }}": ("the filter `lower`: too many positional arguments", ""),
+    "{{ values|select('evn') }}": ("there is no test `evn`", "did you mean `even`?"),
+    "{{ values|selectattr('a', 'equal', 1) }}": ("there is no test `equal`", "did you mean `equalto`?"),
+    "{{ values|rejectattr('a', 'eq') }}": ("the test `eq`: missing a required argument", ""),
+    "{{ 'a' if values }}": ("`… if …` without `else`", "… else ''"),
+    "{{ values[1, 2] }}": ("several positions in one `[…]`", "x[0][1]"),
+    "{{ 1e999 }}": ("a number of more than 64 bits", "in quotes"),
+    "{{ 18446744073709551616 }}": ("a number of more than 64 bits", "in quotes"),
+    "{% set mesh = 1 %}": ("`mesh` cannot be set: it is given", "choose another name"),
+    "{% for pod in [] %}{% endfor %}": ("`pod` cannot be set: it is given", "choose another name"),
+    "{% for a, values in [] %}{% endfor %}": ("`values` cannot be set: it is given", "choose another name"),
+    "{% frobnicate %}": ("Encountered unknown tag 'frobnicate'", "the tags are `if`, `elif`, `else`, `for`, `set`"),
+    "{% if values %}a: 1": ("Unexpected end of template", "close every `{% if %}` by `{% endif %}`"),
+    "{{ values": ("the template does not parse", ""),
+    "{{ 'a }}": ("the template does not parse", "check the brackets and quotes of this line"),
+    "{{ }}": ("the template does not parse", ""),
+    "{% break %}": ("unknown tag 'break'", "the tags are"),
+    "a: \ue000": ("a private-use character", "remove it"),
+}
+
+
+@pytest.mark.parametrize(("text", "what", "fix"), [(text, *told) for text, told in REFUSED.items()])
+def test_what_is_not_in_the_language_is_refused_at_load_with_what_to_write_instead(text: str, what: str, fix: str) -> None:
+    with pytest.raises(InjectionError) as caught:
+        PatchTemplate(Source(f"\n  {text}", "ConfigMap ns/name, key patch"))
+    problem = caught.value.problem
+    assert caught.value.reason is Reason.TEMPLATE_INVALID
+    assert (problem.code, problem.where.partition(", column")[0]) == ("MI301", "ConfigMap ns/name, key patch, line 2")
+    assert what in problem.what
+    assert fix in problem.fix
+    assert f"2 |   {text[:20]}".replace("\ue000", "�") in problem.excerpt
+
+
+def test_a_refused_word_is_pointed_at() -> None:
+    with pytest.raises(InjectionError) as caught:
+        PatchTemplate(Source("spec:\n  a: 1\n  b: {{ values|tojsn }}", "t"))
+    assert caught.value.problem.where == "t, line 3, column 16"
+    assert caught.value.problem.excerpt.splitlines()[-2:] == ["  3 |   b: {{ values|tojsn }}", "    |                ^"]
+
+
+def test_a_message_repeats_only_the_beginning_of_a_long_name() -> None:
+    with pytest.raises(InjectionError) as caught:
+        PatchTemplate(Source(f"{{{{ {'x' * 100_000} }}}}", "t"))
+    assert len(str(caught.value)) < 1000
+    assert "…" in caught.value.problem.what
+
+
+def test_a_loop_that_is_nested_deeper_than_python_compiles_is_refused() -> None:
+    with pytest.raises(InjectionError, match="does not compile: too many statically nested blocks"):
+        PatchTemplate(Source("{% for x in [1] %}" * 24 + "{% endfor %}" * 24, "t"))
+
+
+def test_fifty_elifs_are_allowed_and_one_more_is_not() -> None:
+    text = "{{% if 0 %}}{}{{% endif %}}a: 1"
+    assert PatchTemplate(Source(text.format("{% elif 0 %}" * 50), "t")).render({}).body == {"spec": {"a": 1}}
+    with pytest.raises(InjectionError, match="more than 50 `elif`"):
+        PatchTemplate(Source(text.format("{% elif 0 %}" * 51), "t"))
+
+
+def test_the_digest_is_the_sha256_of_the_text() -> None:
+    digest = PatchTemplate(Source("a: 1", "t")).digest
+    assert digest == f"sha256:{hashlib.sha256(b'a: 1').hexdigest()}"

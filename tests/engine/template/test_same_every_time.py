@@ -1,0 +1,63 @@
+"""A random template of the language, and any text at all: it renders the same every time, or is refused the same every time."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mesh_injector.engine.template import PatchTemplate, Source
+from mesh_injector.engine.template.filters import FILTERS
+from mesh_injector.engine.template.trials import TESTS
+from mesh_injector.errors import InjectionError
+
+VARIABLES: dict[str, Any] = {"mesh_name": "shop", "container_ports": [8080, 9090], "values": {"a": {"b": [1, None, "x"]}, "items": "i", "c": 1.5}}
+ATOMS = st.sampled_from(["mesh_name", "container_ports", "values", "values.a", "values.x", "region", "x", "1", "-2", "1.5", "'a'", "true", "none"])
+
+
+def _larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    operators = st.sampled_from(["~", "+", "-", "*", "/", "//", "%", "**", "==", "<", ">=", "in", "not in", "and", "or"])
+    return st.one_of(
+        st.builds("({} {} {})".format, inner, operators, inner),
+        st.builds("{}|{}".format, inner, st.sampled_from(sorted(FILTERS))),
+        st.builds("{}|{}({})".format, inner, st.sampled_from(sorted(FILTERS)), inner),
+        st.builds("{} is {}".format, inner, st.sampled_from([name for name in TESTS if name.isalpha()])),
+        st.builds("[{}, {}]".format, inner, inner),
+        st.builds("{{'k': {}, {}: 1}}".format, inner, inner),
+        st.builds("{}[{}]".format, inner, inner),
+        st.builds("{}[{}:]".format, inner, inner),
+        st.builds("({} if {} else {})".format, inner, inner, inner),
+        st.builds("range({})".format, inner),
+    )
+
+
+EXPRESSIONS = st.recursive(ATOMS, _larger, max_leaves=6)
+PIECES = st.one_of(
+    st.builds("k{}: {{{{ {} }}}}\n".format, st.integers(0, 9), EXPRESSIONS),
+    st.builds('k: "a{{{{ {} }}}}"\n'.format, EXPRESSIONS),
+    st.builds("{{% set x = {} %}}\n".format, EXPRESSIONS),
+    st.builds("{{% if {} %}}\na: 1\n{{%- else %}}\nb: {{{{ {} }}}}\n{{% endif %}}\n".format, EXPRESSIONS, EXPRESSIONS),
+    st.builds("l:\n{{% for x in {} %}}\n- {{{{ x }}}}{{{{ loop.index }}}}\n{{% endfor %}}\n".format, EXPRESSIONS),
+)
+
+
+def outcome(text: str) -> tuple[Any, Any]:
+    """The partial pod with a line of each field, or the error; any other exception is a failure of the test."""
+    try:
+        rendered = PatchTemplate(Source(text, "t")).render(VARIABLES)
+        return rendered.body, [rendered.line(("spec", key)) for key in rendered.body.get("spec") or ()]
+    except InjectionError as error:
+        assert error.problem.what
+        return error.reason, str(error)
+
+
+@settings(max_examples=300)
+@given(st.lists(PIECES, min_size=1, max_size=4).map("".join))
+def test_a_random_template_renders_or_is_refused_the_same_every_time(text: str) -> None:
+    first = outcome(f"{{% set x = 0 %}}\n{text}")
+    assert repr(outcome(f"{{% set x = 0 %}}\n{text}")) == repr(first)
+
+
+@settings(max_examples=200)
+@given(st.lists(st.sampled_from(["{{", "}}", "{%", "%}", "{#", "#}", "-", " ", "\n", "a: ", "if", "for", "set", "x", "in", "[", "]", "(", ")", "|", "'", '"', "\\", ".", "1", "!", "&", "*", "{", "}", "%", "e", "endif", "=", "\t", "é", "?"])).map("".join))  # fmt: skip
+def test_any_text_at_all_renders_or_is_refused(text: str) -> None:
+    assert repr(outcome(text)) == repr(outcome(text))
