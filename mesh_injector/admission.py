@@ -108,7 +108,8 @@ def respond(request: AdmissionRequest, outcome: Outcome) -> bytes:
         else:
             annotations["message"] = outcome.message
         if outcome.verdict is Verdict.IGNORED:
-            told.insert(0, f"[{outcome.error.problem.code}] mesh {outcome.mesh or '?'}: not injected: {outcome.error.problem.what}")
+            mesh = f"mesh {outcome.mesh}: " if outcome.mesh else ""
+            told.insert(0, f"[{outcome.error.problem.code}] {mesh}not injected: {outcome.error.problem.what}")
     if told:
         response["warnings"] = warnings(told)
     response["auditAnnotations"] = annotations

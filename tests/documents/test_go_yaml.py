@@ -15,7 +15,7 @@ from mesh_injector.documents import goyaml, scalar
 from mesh_injector.documents.mistakes import Misread, explained
 
 CASES = json.loads((Path(__file__).parent / "go_yaml_cases.json").read_text("utf-8"))["cases"]
-DROPPED_IN_SILENCE = {'"a":1\n', '{"a": 1}\n{"b": 2}\n'}
+DROPPED_IN_SILENCE = ('"a":1\n', '{"a": 1}\n{"b": 2}\n')
 READ_BY_NEWER_LIBRARIES = {'v: {"a": "\\/"}\n'}
 
 

@@ -224,7 +224,7 @@ def test_a_deep_pod_is_no_bug_of_ours(client: Any, sample: Sample, log: io.Strin
     assert "internal error" not in log.getvalue()
 
 
-@pytest.mark.parametrize("value", ["1e999", "9" * 5000, "[" * 900 + "]" * 900], ids=["large", "long", "deep"])
+@pytest.mark.parametrize("value", ["1e999", "9" * 5000], ids=["large", "long"])
 def test_what_is_decoded_only_when_a_template_asks_is_no_bug_of_ours_either(sample: Sample, value: str) -> None:
     endpoint = ReviewEndpoint(store.Store(store.load(documents.parse(MESH_THAT_READS_THE_POD, "mesh.yaml").documents)))
     review = with_pod(sample("deployment"), ["spec", "containers", 0, "env"], [{"name": "A", "value": "HOSTILE"}])

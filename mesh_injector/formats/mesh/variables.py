@@ -1,5 +1,6 @@
 """What a template gets: the variables that it names, and the reasons for which a pod or mesh cannot give them."""
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -100,9 +101,9 @@ def _typed(name: str, text: str, model: Any) -> Any:
         return text
     if isinstance(model, bool) and text in ("true", "false"):
         return text == "true"
-    if isinstance(model, int) and not isinstance(model, bool) and _INTEGER.match(text):
+    if isinstance(model, int) and not isinstance(model, bool) and _INTEGER.match(text) and -(2**63) <= int(text) < 2**63:
         return int(text)
-    if isinstance(model, float) and _FLOAT.match(text):
+    if isinstance(model, float) and _FLOAT.match(text) and math.isfinite(float(text)):
         return float(text)
     no_scalar = "nothing: the mesh's value is a list or a mapping, and only text, numbers and booleans can be overridden"
     expected = {bool: "true or false", int: "a whole number", float: "a number"}.get(type(model), no_scalar)

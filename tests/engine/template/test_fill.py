@@ -168,7 +168,9 @@ def test_a_value_that_is_no_value_is_refused(refuse: Any) -> None:
     assert "which is no value" in refuse("v: {{ values.x }}", values={"x": object()}).problem.what
 
 
-@pytest.mark.parametrize("text", ["", "\n\n", "# nothing", "---", "---\n...", "~", "null", "{}", "{% if false %}a: 1{% endif %}", "kind: Pod\napiVersion: v1"])
+@pytest.mark.parametrize(
+    "text", ["", "\n\n", "# nothing", "---", "---\n...", "~", "null", "{}", "{% if false %}a: 1{% endif %}", "kind: Pod\napiVersion: v1"]
+)
 def test_a_template_of_nothing_brings_nothing(render: Any, text: str) -> None:
     assert render(text) == {}
 
@@ -187,7 +189,9 @@ def test_a_partial_pod_has_metadata_or_spec_at_the_top(render: Any, text: str, e
     assert render(text) == expected
 
 
-@pytest.mark.parametrize("text", ["containers: [{name: 8080}]", "{{ 'containers' }}: [{name: 8080}]", "kind: Pod\ncontainers: [{name: 8080}]"])
+@pytest.mark.parametrize(
+    "text", ["containers: [{name: 8080}]", "{{ 'containers' }}: [{name: 8080}]", "kind: Pod\ncontainers: [{name: 8080}]"]
+)
 def test_a_bare_pod_spec_is_put_under_spec(render: Any, text: str) -> None:
     assert render(text) == {"containers": [{"name": "8080"}]}
 

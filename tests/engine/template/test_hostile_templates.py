@@ -108,7 +108,10 @@ COMPILE_TIME = {
 
 RUN_TIME = {
     "nested loops": (looped("{% for j in range(10000) %}{% endfor %}"), LIMIT),
-    "three nested loops": ("{% for i in range(99) %}{% for j in range(99) %}{% for k in range(99) %}{% endfor %}{% endfor %}{% endfor %}", LIMIT),
+    "three nested loops": (
+        "{% for i in range(99) %}{% for j in range(99) %}{% for k in range(99) %}{% endfor %}{% endfor %}{% endfor %}",
+        LIMIT,
+    ),
     "a loop body of thousands of expressions": (looped("{% if 1 == 1 and 2 == 2 %}{% endif %}" * 500), LIMIT),
     "a range of 10^12": ("a: {{ range(10**12) }}", LIMIT),
     "a range that len cannot count": ("a: {{ range(2**63) }}", LIMIT),

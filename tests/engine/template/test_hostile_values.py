@@ -23,7 +23,6 @@ HOSTILE = [
     'x"\n    image: evil\n    a: "', "x'\n    image: evil\n    a: '", "a" * 100_000, "a\n" * 50_000, "\n" * 1000, "  - a: &b [*b]\n" * 100,
 ]  # fmt: skip
 
-# each position with what a text that stands there becomes
 TEMPLATE = """
 # a comment of {{ values.x }}
 metadata:
@@ -38,7 +37,8 @@ metadata:
     joined: {{ [values.x, values.x]|join(',') }}
     json: a{{ {'k': values.x}|tojson }}
     shell: {{ values.x|shell }}
-    set: {{ '' ~ set_later|default('') }}
+    {% set later = values.x %}
+    set: {{ later }}
     key-{{ values.x }}: after # {{ values.x }}
     "quoted-{{ values.x }}": after
     block: |
@@ -50,13 +50,13 @@ metadata:
   labels: { {{ values.x }}: {{ values.x }}, next: 1 }
 spec:
   containers:
-  {% for container in [values.x, 'second'] -%}
+  {% for container in [values.x, 'second'] %}
   - name: {{ container }}
     args: [{{ container }}, "{{ container }}", x{{ container }}]
     env: {{ [{'name': 'lone', 'value': container}] }}
   {% endfor %}
   - {{ {'name': values.x, 'image': 'image'} }}
-""".replace("    set: {{ '' ~ set_later|default('') }}\n", "    {% set later = values.x %}\n    set: {{ later }}\n")
+"""
 COMPILED = PatchTemplate(Source(TEMPLATE, "t"))
 
 
@@ -115,7 +115,11 @@ def test_any_value_of_json_arrives_with_its_type(x: Any) -> None:
 
 @given(st.text(), st.text())
 def test_the_lines_of_the_fields_do_not_depend_on_the_values(x: str, y: str) -> None:
-    paths: list[tuple[str | int, ...]] = [("metadata", "annotations", "folded"), ("spec", "containers", 1, "args"), ("spec", "containers", 2)]
+    paths: list[tuple[str | int, ...]] = [
+        ("metadata", "annotations", "folded"),
+        ("spec", "containers", 1, "args"),
+        ("spec", "containers", 2),
+    ]
     first, second = (COMPILED.render({"values": {"x": text}}) for text in (x, y))
     assert [first.line(path) for path in paths] == [second.line(path) for path in paths]
 

@@ -13,7 +13,7 @@ TEMPLATE = """\
    of two lines #}
 metadata:
   annotations:
-    {% if mesh_name == 'shop' -%}
+    {%- if mesh_name == 'shop' %}
 
     first: a
     {%- endif %}

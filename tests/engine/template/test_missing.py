@@ -6,7 +6,10 @@ import pytest
 
 from mesh_injector.reasons import Reason
 
-POD: dict[str, Any] = {"metadata": {"name": "cart", "labels": {"app": "cart"}}, "spec": {"hostNetwork": None, "containers": [{"name": "a"}]}}
+POD: dict[str, Any] = {
+    "metadata": {"name": "cart", "labels": {"app": "cart"}},
+    "spec": {"hostNetwork": None, "containers": [{"name": "a"}]},
+}
 
 OPTIONAL = {
     "pod.metadata.annotations.x|default('y')": "y",

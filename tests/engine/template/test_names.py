@@ -39,7 +39,10 @@ NEEDED = {
     "{{ region if region is defined else 'x' }}": ("region", ""),
     "{{ 'x' if region is undefined else region }}": ("region", ""),
     "{{ 'x' if region is defined else region }}": ("region", "region"),
-    "{% for p in container_ports %}{{ p }}{{ loop.index }}{% else %}{{ region }}{% endfor %}": ("container_ports region", "container_ports region"),
+    "{% for p in container_ports %}{{ p }}{{ loop.index }}{% else %}{{ region }}{% endfor %}": (
+        "container_ports region",
+        "container_ports region",
+    ),
     "{% for k, v in values|items if v == region %}{{ k }}{% endfor %}": ("values region", "values region"),
     "{% set x = region %}{{ x }}": ("region", "region"),
     "{% set x = 1 %}{% set x = x + 1 %}{{ x }}": ("", ""),

@@ -10,8 +10,14 @@ from mesh_injector.engine.template.filters import FILTERS
 from mesh_injector.engine.template.trials import TESTS
 from mesh_injector.errors import InjectionError
 
-VARIABLES: dict[str, Any] = {"mesh_name": "shop", "container_ports": [8080, 9090], "values": {"a": {"b": [1, None, "x"]}, "items": "i", "c": 1.5}}
-ATOMS = st.sampled_from(["mesh_name", "container_ports", "values", "values.a", "values.x", "region", "x", "1", "-2", "1.5", "'a'", "true", "none"])
+VARIABLES: dict[str, Any] = {
+    "mesh_name": "shop",
+    "container_ports": [8080, 9090],
+    "values": {"a": {"b": [1, None, "x"]}, "items": "i", "c": 1.5},
+}
+ATOMS = st.sampled_from(
+    ["mesh_name", "container_ports", "values", "values.a", "values.x", "region", "x", "1", "-2", "1.5", "'a'", "true", "none"]
+)
 
 
 def _larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:

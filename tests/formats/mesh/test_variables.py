@@ -168,8 +168,8 @@ def test_an_override_takes_the_type_of_the_meshs_value(value: Any, text: str, ty
         (1.5, "1e999", "a number"),
         (True, "True", "true or false"),
         (True, "1", "true or false"),
-        ([1], "1", "a scalar, but the mesh's value is none"),
-        ({"a": 1}, "1", "a scalar, but the mesh's value is none"),
+        ([1], "1", "nothing: the mesh's value is a list or a mapping"),
+        ({"a": 1}, "1", "nothing: the mesh's value is a list or a mapping"),
     ],
 )
 def test_an_override_that_does_not_fit_is_refused_with_the_expected_type(value: Any, text: str, expected: str) -> None:

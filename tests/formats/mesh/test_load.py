@@ -1,0 +1,378 @@
+"""From documents to meshes: what is wrong with them, where, and what stays in force meanwhile."""
+
+from typing import Any
+
+import pytest
+
+from mesh_injector import documents, reasons
+from mesh_injector.errors import Problem
+from mesh_injector.formats import mesh
+from mesh_injector.formats.mesh.load import Loaded
+from mesh_injector.formats.mesh.mesh import Mesh
+from mesh_injector.reasons import CODES, Reason
+
+CONFIG_MAP = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: sidecar, namespace: mesh-system, labels: {mesh-injector.io/template: "true"}}
+data:
+  patch: |
+    spec:
+      containers: [{name: envoy, image: "{{ values.image }}"}]
+"""
+
+
+def a_mesh(name: str = "shop", namespace: str = "mesh-system", *fields: str) -> str:
+    head = f"apiVersion: mesh-injector.io/v1alpha1\nkind: Mesh\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec:\n"
+    lines = ["enableAutoInject: true", "injectionSelector: {podSelector: {}}", "sidecarPatchConfigMap: {name: sidecar}", *fields]
+    given = {line.partition(":")[0]: line for line in lines}
+    return head + "".join(f"  {line}\n" for line in given.values() if not line.endswith("ABSENT"))
+
+
+def load(*texts: str, last: Loaded | None = None, home: str = mesh.DEFAULT_HOME) -> Loaded:
+    return mesh.load(documents.parse("---\n".join(texts), "all.yaml").documents, home, last)
+
+
+def only(loaded: Loaded) -> Mesh:
+    (found,) = loaded.meshes
+    return found
+
+
+def problem(loaded: Loaded) -> Problem:
+    (found,) = loaded.problems
+    return found
+
+
+# --- what loads ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_mesh_and_its_template_are_compiled() -> None:
+    loaded = load(a_mesh(), CONFIG_MAP)
+    one = only(loaded)
+    assert (loaded.problems, str(one), one.home, one.privileged, one.fault, one.selector_fault) == ((), "mesh-system/shop", True, True, None, "")
+    assert one.template is not None
+    assert (one.template.named, one.digest) == ({"values"}, one.template.digest)
+    assert set(loaded.templates) == {("mesh-system", "sidecar", "patch")}
+
+
+def test_meshes_come_in_the_order_of_their_names_and_others_are_passed_over() -> None:
+    foreign = "apiVersion: appmesh.k8s.aws/v1beta2\nkind: Mesh\nmetadata: {name: foreign}\n"
+    loaded = load(a_mesh("b"), foreign, a_mesh("a"), "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n", CONFIG_MAP)
+    assert [str(one) for one in loaded.meshes] == ["mesh-system/a", "mesh-system/b"]
+
+
+def test_two_meshes_share_a_compiled_template() -> None:
+    one, other = load(a_mesh("a"), a_mesh("b"), CONFIG_MAP).meshes
+    assert one.template is other.template
+
+
+def test_a_mesh_shows_its_labels_and_annotations_to_the_template() -> None:
+    text = a_mesh().replace("namespace: mesh-system}", "namespace: mesh-system, labels: {a: b}, annotations: {c: d}}")
+    assert only(load(text, CONFIG_MAP)).for_template() == {
+        "name": "shop",
+        "namespace": "mesh-system",
+        "labels": {"a": "b"},
+        "annotations": {"c": "d"},
+    }
+
+
+@pytest.mark.parametrize("labels", ["[a]", "null", "text"])
+def test_labels_that_are_no_mapping_count_as_none(labels: str) -> None:
+    text = a_mesh().replace("namespace: mesh-system}", f"namespace: mesh-system, labels: {labels}}}")
+    assert only(load(text, CONFIG_MAP)).labels == {}
+
+
+def test_documents_without_a_namespace_are_in_default() -> None:
+    text = a_mesh().replace(", namespace: mesh-system", "")
+    config_map = CONFIG_MAP.replace(", namespace: mesh-system", "")
+    one = only(load(text, config_map))
+    assert (str(one), one.home, one.fault) == ("default/shop", False, None)
+
+
+def test_the_home_namespace_may_be_another() -> None:
+    text, config_map = a_mesh(namespace="infra"), CONFIG_MAP.replace("mesh-system", "infra")
+    assert only(load(text, config_map, home="infra")).home
+    assert not only(load(text, config_map)).home
+
+
+def test_the_same_mesh_twice_is_told_and_the_later_one_counts() -> None:
+    loaded = load(a_mesh("shop", "mesh-system", "priority: 1"), a_mesh("shop", "mesh-system", "priority: 2"), CONFIG_MAP)
+    assert only(loaded).spec.priority == 2
+    found = problem(loaded)
+    assert (found.code, found.where, found.fix) == (reasons.DUPLICATE, "all.yaml:10:1", "remove one of them")
+    assert found.what == "the Mesh mesh-system/shop is described twice; this one counts, not all.yaml:1:1"
+
+
+# --- a Mesh that is wrong -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_mesh_with_a_wrong_field_is_told_with_line_and_column_and_is_not_there() -> None:
+    loaded = load(a_mesh("shop", "mesh-system", "mode: audit"), CONFIG_MAP)
+    assert loaded.meshes == ()
+    assert (problem(loaded).code, problem(loaded).where) == (reasons.FIELD_WRONG, "all.yaml:8:9")
+
+
+def test_a_mesh_that_becomes_wrong_leaves_the_last_good_one_in_force_with_the_newest_template() -> None:
+    good = load(a_mesh("shop", "mesh-system", "priority: 7"), CONFIG_MAP)
+    loaded = load(a_mesh("shop", "mesh-system", "priority: high"), CONFIG_MAP.replace("envoy,", "proxy,"), last=good)
+    assert only(loaded).spec.priority == 7
+    assert only(loaded).digest != only(good).digest
+    assert problem(loaded).code == reasons.FIELD_WRONG
+
+
+def test_a_mesh_that_is_gone_is_gone() -> None:
+    assert load(CONFIG_MAP, last=load(a_mesh(), CONFIG_MAP)).meshes == ()
+
+
+@pytest.mark.parametrize("name", ["my.mesh", "my_mesh", "My", "a/b", "-a", "a" * 64, '""', "5", "null"])
+def test_a_name_that_is_no_dns_label_is_told(name: str) -> None:
+    loaded = load(a_mesh(name), CONFIG_MAP)
+    assert loaded.meshes == ()
+    assert "is no DNS label" in problem(loaded).what
+    assert problem(loaded).where.startswith("all.yaml:3:")
+
+
+# --- selectors ----------------------------------------------------------------------------------------------------------------------
+
+MISSING = "`injectionSelector` needs a `podSelector` or a `namespaceSelector`; `{}` as one of them selects all"
+
+
+@pytest.mark.parametrize("text", ["ABSENT", "null", "{}", "{podSelector: null}", "{podSelector: null, namespaceSelector: null}"])
+def test_a_missing_selector_selects_nothing_and_is_told(text: str) -> None:
+    loaded = load(a_mesh("shop", "mesh-system", f"injectionSelector: {text}"), CONFIG_MAP)
+    assert only(loaded).selector_fault == f"SelectorInvalid: {MISSING}"
+    assert (problem(loaded).code, problem(loaded).what) == (CODES[Reason.SELECTOR_INVALID], f"mesh mesh-system/shop: {MISSING}")
+
+
+@pytest.mark.parametrize("text", ["{podSelector: {}}", "{namespaceSelector: {}}", "{podSelector: {}, namespaceSelector: null}"])
+def test_one_selector_is_enough_and_an_empty_one_selects_all(text: str) -> None:
+    loaded = load(a_mesh("shop", "mesh-system", f"injectionSelector: {text}"), CONFIG_MAP)
+    one = only(loaded)
+    assert (loaded.problems, one.selector_fault) == ((), "")
+    assert (one.pod_selector is None, one.namespace_selector is None) == ("podSelector" not in text, "namespaceSelector: {}" not in text)
+
+
+WRONG_SELECTOR = "injectionSelector: {podSelector: {matchExpressions: [{key: app, operator: Gt}]}}"
+
+
+def test_a_wrong_selector_selects_nothing_and_is_told_with_its_place() -> None:
+    loaded = load(a_mesh("shop", "mesh-system", WRONG_SELECTOR), CONFIG_MAP)
+    assert only(loaded).selector_fault.startswith("SelectorInvalid: `injectionSelector.podSelector`: operator 'Gt'")
+    assert (problem(loaded).code, problem(loaded).where) == (CODES[Reason.SELECTOR_INVALID], "all.yaml:6:22")
+
+
+def test_a_selector_that_becomes_wrong_leaves_the_last_good_mesh_in_force() -> None:
+    good = load(a_mesh("shop", "mesh-system", "priority: 7"), CONFIG_MAP)
+    bad = load(a_mesh("shop", "mesh-system", WRONG_SELECTOR, "priority: 8"), CONFIG_MAP, last=good)
+    still = load(a_mesh("shop", "mesh-system", WRONG_SELECTOR, "priority: 8"), CONFIG_MAP, last=bad)
+    for loaded in (bad, still):
+        assert (only(loaded).selector_fault, only(loaded).spec.priority) == ("", 7)
+        assert problem(loaded).code == CODES[Reason.SELECTOR_INVALID]
+
+
+def test_a_selector_that_was_never_good_is_not_kept() -> None:
+    bad = load(a_mesh("shop", "mesh-system", WRONG_SELECTOR), CONFIG_MAP)
+    assert only(load(a_mesh("shop", "mesh-system", WRONG_SELECTOR), CONFIG_MAP, last=bad)).selector_fault
+
+
+def test_a_mesh_that_is_off_may_be_incomplete_and_can_always_be_switched_off() -> None:
+    off = ("enableAutoInject: false", "injectionSelector: ABSENT", "sidecarPatchConfigMap: ABSENT")
+    loaded = load(a_mesh("shop", "mesh-system", *off), last=load(a_mesh(), CONFIG_MAP))
+    assert loaded.problems == ()
+    assert not only(loaded).spec.enable_auto_inject
+
+
+def test_a_mesh_that_is_off_is_told_of_a_wrong_selector() -> None:
+    loaded = load(a_mesh("shop", "mesh-system", "enableAutoInject: false", WRONG_SELECTOR), CONFIG_MAP)
+    assert problem(loaded).code == CODES[Reason.SELECTOR_INVALID]
+
+
+# --- the ConfigMap ------------------------------------------------------------------------------------------------------------------
+
+
+def faulty(*texts: str) -> tuple[Mesh, Problem]:
+    loaded = load(*texts)
+    return only(loaded), problem(loaded)
+
+
+LABELLED = '{name: sidecar, namespace: mesh-system, labels: {mesh-injector.io/template: "true"}}'
+REF = "sidecarPatchConfigMap"
+CONFIG_MAPS: list[tuple[str, str, Reason, str, str]] = [
+    (f"{REF}: ABSENT", CONFIG_MAP, Reason.CONFIG_MAP_MISSING, "the mesh names no ConfigMap", "all.yaml:4:1"),
+    (f"{REF}: {{name: other}}", CONFIG_MAP, Reason.CONFIG_MAP_MISSING, "there is no ConfigMap mesh-system/other", "all.yaml:7:26"),
+    (
+        f"{REF}: {{name: sidecar}}",
+        CONFIG_MAP.replace(LABELLED, "{name: sidecar, namespace: mesh-system}"),
+        Reason.CONFIG_MAP_MISSING,
+        "the ConfigMap mesh-system/sidecar does not carry our label",
+        "all.yaml:7:26",
+    ),
+    (
+        f"{REF}: {{name: sidecar}}",
+        CONFIG_MAP.replace('template: "true"', "template: true"),
+        Reason.CONFIG_MAP_MISSING,
+        "the ConfigMap mesh-system/sidecar does not carry our label",
+        "all.yaml:7:26",
+    ),
+    (
+        f"{REF}: {{name: sidecar}}",
+        CONFIG_MAP.replace('{mesh-injector.io/template: "true"}', "[odd]"),
+        Reason.CONFIG_MAP_MISSING,
+        "the ConfigMap mesh-system/sidecar does not carry our label",
+        "all.yaml:7:26",
+    ),
+    (
+        f"{REF}: {{name: sidecar, key: other}}",
+        CONFIG_MAP,
+        Reason.CONFIG_MAP_KEY_MISSING,
+        "ConfigMap mesh-system/sidecar has no text entry `other`",
+        "all.yaml:7:46",
+    ),
+    (
+        f"{REF}: {{name: sidecar}}",
+        f"{CONFIG_MAP}  more: x\n",
+        Reason.CONFIG_MAP_KEY_MISSING,
+        "ConfigMap mesh-system/sidecar has 2 entries and the mesh names none of them",
+        "all.yaml:7:26",
+    ),
+    (
+        f"{REF}: {{name: sidecar}}",
+        CONFIG_MAP.partition("data:")[0],
+        Reason.CONFIG_MAP_KEY_MISSING,
+        "ConfigMap mesh-system/sidecar has 0 entries and the mesh names none of them",
+        "all.yaml:7:26",
+    ),
+    (
+        f"{REF}: {{name: sidecar, key: patch}}",
+        CONFIG_MAP.partition("data:")[0] + "data: text\n",
+        Reason.CONFIG_MAP_KEY_MISSING,
+        "ConfigMap mesh-system/sidecar has no text entry `patch`",
+        "all.yaml:7:46",
+    ),
+    (
+        f"{REF}: {{name: sidecar}}",
+        CONFIG_MAP.partition("data:")[0] + "data: {patch: 5}\n",
+        Reason.CONFIG_MAP_KEY_MISSING,
+        "ConfigMap mesh-system/sidecar has no text entry `patch`",
+        "all.yaml:7:26",
+    ),
+]
+
+
+@pytest.mark.parametrize(("ref", "config_map", "reason", "what", "where"), CONFIG_MAPS)
+def test_a_template_that_cannot_be_found_is_a_fault_of_the_mesh_and_told_at_its_reference(
+    ref: str, config_map: str, reason: Reason, what: str, where: str
+) -> None:
+    one, told = faulty(a_mesh("shop", "mesh-system", ref), config_map)
+    assert one.fault is not None
+    assert (one.fault.reason, one.template, one.digest) == (reason, None, "")
+    assert (told.code, told.what) == (CODES[reason], f"mesh mesh-system/shop: {what}")
+    assert told.where.startswith(f"{where}, spec.sidecarPatchConfigMap")
+    assert told.fix
+    assert told.excerpt
+
+
+def test_the_entries_are_named_where_one_must_be_chosen() -> None:
+    _, told = faulty(a_mesh(), f"{CONFIG_MAP}  more: x\n")
+    assert told.fix == "name one as `key`: more, patch"
+    assert only(load(a_mesh("shop", "mesh-system", f"{REF}: {{name: sidecar, key: patch}}"), f"{CONFIG_MAP}  more: x\n")).fault is None
+
+
+def test_a_mesh_that_is_off_is_not_told_of_its_template() -> None:
+    loaded = load(a_mesh("shop", "mesh-system", "enableAutoInject: false"))
+    assert loaded.problems == ()
+    assert only(loaded).fault is not None
+
+
+def test_a_config_map_that_is_gone_takes_its_template_away() -> None:
+    assert only(load(a_mesh(), last=load(a_mesh(), CONFIG_MAP))).template is None
+
+
+# --- home and tenants ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_mesh_at_home_may_name_any_config_map_but_only_one_at_home_may_give_rights() -> None:
+    one = only(load(a_mesh("shop", "mesh-system", f"{REF}: {{name: sidecar, namespace: other}}"), CONFIG_MAP.replace("mesh-system", "other")))
+    assert (one.fault, one.home, one.privileged) == (None, True, False)
+
+
+def test_a_tenant_may_name_only_a_config_map_of_its_own_namespace() -> None:
+    one, told = faulty(a_mesh("shop", "team", f"{REF}: {{name: sidecar, namespace: mesh-system}}"), CONFIG_MAP)
+    assert one.fault is not None
+    assert one.fault.reason is Reason.CONFIG_MAP_FORBIDDEN
+    assert told.what.endswith("a mesh outside mesh-system may only name a ConfigMap of its own namespace, not mesh-system/sidecar")
+    assert told.fix == "copy the ConfigMap to team, or move the Mesh to mesh-system"
+
+
+@pytest.mark.parametrize("ref", ["{name: sidecar}", "{name: sidecar, namespace: team}"])
+def test_a_tenant_uses_its_own_config_map_without_rights(ref: str) -> None:
+    one = only(load(a_mesh("shop", "team", f"{REF}: {ref}"), CONFIG_MAP.replace("mesh-system", "team")))
+    assert (one.fault, one.home, one.privileged) == (None, False, False)
+
+
+@pytest.mark.parametrize(("namespace", "written", "counts"), [("mesh-system", 7, 7), ("mesh-system", -7, -7), ("team", 7, 0), ("team", -7, -7)])
+def test_the_priority_of_a_tenant_counts_as_at_most_0(namespace: str, written: int, counts: int) -> None:
+    assert only(load(a_mesh("shop", namespace, f"priority: {written}"))).priority == counts
+
+
+# --- templates ----------------------------------------------------------------------------------------------------------------------
+
+BROKEN = CONFIG_MAP.replace("{{ values.image }}", "{% macro x() %}")
+
+
+def test_a_template_that_is_not_in_the_language_is_told_with_its_line_in_the_file() -> None:
+    one, told = faulty(a_mesh(), BROKEN)
+    assert one.fault is not None
+    assert one.fault.reason is Reason.TEMPLATE_INVALID
+    assert told.what.startswith("mesh mesh-system/shop: ")
+    assert "ConfigMap mesh-system/sidecar, key patch, line 2" in told.where
+    assert "(all.yaml:16:" in told.where
+    assert "16 |       containers:" in told.excerpt
+
+
+def test_a_template_that_becomes_invalid_leaves_the_last_good_one_serving() -> None:
+    good = load(a_mesh(), CONFIG_MAP)
+    bad = load(a_mesh(), BROKEN, last=good)
+    still = load(a_mesh(), BROKEN, last=bad)
+    for loaded in (bad, still):
+        assert (only(loaded).digest, only(loaded).fault) == (only(good).digest, None)
+        assert problem(loaded).what.endswith("(the last good template serves on)")
+        assert problem(loaded).code == CODES[Reason.TEMPLATE_INVALID]
+
+
+def test_two_meshes_of_a_template_that_becomes_invalid_tell_it_once() -> None:
+    good = load(a_mesh("a"), a_mesh("b"), CONFIG_MAP)
+    assert len(load(a_mesh("a"), a_mesh("b"), BROKEN, last=good).problems) == 1
+
+
+def test_an_unchanged_template_is_not_compiled_again() -> None:
+    good = load(a_mesh(), CONFIG_MAP)
+    assert only(load(a_mesh(), CONFIG_MAP, last=good)).template is only(good).template
+    assert only(load(a_mesh(), CONFIG_MAP)).template is not only(good).template
+
+
+def test_a_changed_template_is_compiled() -> None:
+    good = load(a_mesh(), CONFIG_MAP)
+    assert only(load(a_mesh(), CONFIG_MAP.replace("envoy,", "proxy,"), last=good)).digest != only(good).digest
+
+
+REGION = CONFIG_MAP.replace("values.image", "region")
+
+
+def test_a_region_that_the_template_names_and_the_mesh_lacks_is_told_before_any_pod_comes() -> None:
+    one, told = faulty(a_mesh(), REGION)
+    assert one.fault is not None
+    assert one.fault.reason is Reason.REGION_MISSING
+    assert told.where == "all.yaml:4:1, spec.region"
+    assert only(load(a_mesh("shop", "mesh-system", "region: eu"), REGION)).fault is None
+    assert load(a_mesh("shop", "mesh-system", "enableAutoInject: false"), REGION).problems == ()
+
+
+def test_only_our_meshes_are_meshes() -> None:
+    def kind(**body: Any) -> bool:
+        return mesh.is_mesh(documents.Document(body, documents.Origin("x", 1, 1)))
+
+    assert kind(kind="Mesh", apiVersion="mesh-injector.io/v1alpha1")
+    assert not kind(kind="Mesh", apiVersion="appmesh.k8s.aws/v1beta2")
+    assert not kind(kind="Mesh", apiVersion="mesh-injector.io.evil/v1")
+    assert not kind(kind="MeshList", apiVersion="mesh-injector.io/v1alpha1")
