@@ -76,8 +76,8 @@ def decode(body: bytes) -> AdmissionRequest:
     if not request.uid:
         raise _refuse("the request has no uid")
     resource = request.resource
-    is_creation = request.operation == "CREATE" and not request.sub_resource
-    is_pod = is_creation and (resource.group, resource.version, resource.resource) == ("", "v1", "pods") and request.object != b"null"
+    is_creation = request.operation == "CREATE" and not request.sub_resource and bytes(memoryview(request.object)[:5]) != b"null"
+    is_pod = is_creation and (resource.group, resource.version, resource.resource) == ("", "v1", "pods")
     return AdmissionRequest(request.uid, review.api_version, request.namespace, request.object if is_pod else None)
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from mesh_injector.engine import checks, defaults, schema
 from mesh_injector.engine.checks import Finding
-from mesh_injector.engine.template import Rendered
+from mesh_injector.engine.template import Fault, Rendered
 from mesh_injector.errors import InjectionError
 
 Path = tuple[str | int, ...]
@@ -29,15 +29,9 @@ class Overlay:
     rendered: Rendered
     init_first: bool = True
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to place."""
-        return not self.metadata and not self.spec
-
     def error(self, finding: Finding) -> InjectionError:
         """Make the error of a finding: field, template line, how to fix it."""
-        source = self.rendered.template.source
-        return _error(self.rendered, finding, source.where(self.rendered.line(finding.path)))
+        return _error(self.rendered, finding)
 
 
 def make(rendered: Rendered, *, privileged: bool, init_first: bool = True) -> Overlay:
@@ -51,23 +45,20 @@ def make(rendered: Rendered, *, privileged: bool, init_first: bool = True) -> Ov
         body["metadata"] = {key: value for key, value in body["metadata"].items() if key not in IGNORED_METADATA}
     findings = checks.of_overlay(body, privileged=privileged)
     if findings:
-        where = rendered.template.source.where(rendered.line(findings[0].path))
-        raise _error(rendered, findings[0], where, len(findings) - 1)
-    metadata, spec = (prune(body.get(half) or {}, schema.POD.field(half)) or {} for half in ("metadata", "spec"))
+        raise _error(rendered, findings[0], len(findings) - 1)
+    metadata, spec = (prune(body.get(half) or {}, schema.POD.field(half)) for half in ("metadata", "spec"))
     return Overlay(metadata, spec, rendered, init_first)
 
 
-def _error(rendered: Rendered, finding: Finding, where: str, more: int = 0) -> InjectionError:
+def _error(rendered: Rendered, finding: Finding, more: int = 0) -> InjectionError:
+    """Point at the field's name in the line that it comes from."""
     what = f"`{checks.field_name(finding.path)}`: {finding.what}" + (f" (and {more} more)" if more else "")
-    line = rendered.line(finding.path)
-    excerpt = rendered.template.source.excerpt(line)
-    return InjectionError(finding.reason, what, where=where, fix=finding.fix, excerpt=excerpt)
+    word = next((part for part in reversed(finding.path) if isinstance(part, str)), "")
+    return rendered.template.source.error(Fault(finding.reason, what, line=rendered.line(finding.path), word=word, fix=finding.fix))
 
 
-def prune(value: Any, node: schema.Node | None) -> Any:
+def prune(value: Mapping[str, Any], node: schema.Node | None) -> dict[str, Any]:
     """Leave out empty maps and lists that would only create a member; inside an item (`emptyDir: {}`) they mean something and stay."""
-    if not isinstance(value, Mapping):
-        return value
     kept = {}
     for name, child in value.items():
         inner = node.field(name) if node else None

@@ -102,7 +102,7 @@ def parse_text(text: str) -> Selector:
     requirements, position = [], 0
     while position < len(text.rstrip()):
         match = _TERM.match(text, position)
-        if match is None:
+        if match is None or (match["absent"] and (match["equals"] or match["set"])):
             raise ValueError(f"{text[position:].strip()!r} is no requirement; write `app=web`, `app!=web`, `app in (a,b)`, `app` or `!app`")
         requirements.append(_requirement(_term(match), "-l"))
         position = match.end()

@@ -34,15 +34,9 @@ async def source(readings: AsyncIterator[Reading], current: Store) -> None:
             _tell_problems(reading.problems)
             continue
         try:
-            _tell(current.replace(reading.documents, _broken(reading)), reading.problems)
+            _tell(current.replace(reading.documents, reading.broken), reading.problems)
         except Exception:  # noqa: BLE001 - reviews are answered from the last snapshot whatever happens here
             _log.exception("internal error while loading: the last snapshot serves on")
-
-
-def _broken(reading: Reading) -> list[str]:
-    """The files that cannot be read now, or not whole: what they held before stays."""
-    places = [problem.where for problem in reading.problems]
-    return [file for file in reading.files if any(place == file or place.startswith(f"{file}:") for place in places)]
 
 
 def _tell(snapshot: Snapshot, unread: Iterable[Problem]) -> None:

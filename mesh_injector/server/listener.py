@@ -11,12 +11,11 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
+from mesh_injector import reasons
 from mesh_injector.errors import ConfigError, Problem
 from mesh_injector.server.limits import bounded
 from mesh_injector.server.options import Limits
 
-CANNOT_LISTEN: Final = "MI602"
-"""The code of a host and port on which the server cannot listen."""
 _BACKLOG: Final = 2048
 
 
@@ -40,7 +39,7 @@ def bind(host: str, port: int, flag: str) -> socket.socket:
 
 def _refused(host: str, port: int, flag: str, why: str) -> ConfigError:
     fix = f"choose another port with {flag} (0 picks a free one), or another --host"
-    return ConfigError(Problem(CANNOT_LISTEN, f"the server cannot listen there ({why})", f"{host}:{port}", fix))
+    return ConfigError(Problem(reasons.CANNOT_LISTEN, f"the server cannot listen there ({why})", f"{host}:{port}", fix))
 
 
 @contextlib.asynccontextmanager

@@ -66,7 +66,7 @@ def test_an_item_is_named_by_its_keys_or_by_its_digest(item: Any, keys: tuple[st
 
 
 def test_the_digest_of_an_item_forgets_order_and_empty_members() -> None:
-    one = {"key": "a", "operator": "Exists", "value": "", "tolerationSeconds": None, "more": {"x": False}, "list": []}
+    one: dict[str, Any] = {"key": "a", "operator": "Exists", "value": "", "tolerationSeconds": None, "more": {"x": False}, "list": []}
     assert address.item_key(one, ()) == address.item_key({"operator": "Exists", "key": "a"}, ())
     assert address.item_key(one, ()) != address.item_key({"operator": "Exists", "key": "b"}, ())
 

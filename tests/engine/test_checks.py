@@ -76,7 +76,11 @@ def test_what_kubernetes_accepts_is_no_finding(body: Json) -> None:
             "spec.containers[0].ports[0].name",
             f"`{'a' * 16}` (16 characters) is no port name (RFC 6335)",
         ),
-        (container(ports=[{"containerPort": 1, "name": "80"}]), "spec.containers[0].ports[0].name", "`80` (2 characters) is no port name (RFC 6335)"),
+        (
+            container(ports=[{"containerPort": 1, "name": "80"}]),
+            "spec.containers[0].ports[0].name",
+            "`80` (2 characters) is no port name (RFC 6335)",
+        ),
         (
             {"spec": {"containers": [{"name": "a", "image": "i"}], "initContainers": [{"name": "a", "image": "i"}]}},
             "spec.containers[0]",

@@ -21,7 +21,9 @@ def test_what_belongs_to_the_pod_alone_is_ignored_in_the_metadata() -> None:
     assert (made.metadata, made.spec) == ({"labels": {"a": "b"}}, {})
 
 
-@pytest.mark.parametrize("text", ["", "# nothing", "metadata: {}", "spec: {}", "metadata: {labels: {}}\nspec: {volumes: [], affinity: {podAffinity: {}}}"])
+@pytest.mark.parametrize(
+    "text", ["", "# nothing", "metadata: {}", "spec: {}", "metadata: {labels: {}}\nspec: {volumes: [], affinity: {podAffinity: {}}}"]
+)
 def test_a_template_without_content_brings_nothing(text: str) -> None:
     made = make(text)
     assert (made.metadata, made.spec) == ({}, {})
@@ -56,7 +58,7 @@ def test_the_error_of_a_finding_names_field_line_and_fix_and_shows_the_place() -
     problem = caught.value.problem
     assert caught.value.reason is Reason.RENDERED_INVALID_POD
     assert problem.what.startswith("`spec.containers[0].imagee`: unknown field `imagee`")
-    assert problem.where == "ConfigMap mesh-system/sidecar, key patch, line 4 (mesh.yaml:13:5)"
+    assert problem.where == "ConfigMap mesh-system/sidecar, key patch, line 4, column 7 (mesh.yaml:13:11)"
     assert problem.fix == "did you mean `image`?"
     assert "13 |       imagee: envoy:1" in problem.excerpt
 
@@ -82,5 +84,5 @@ def test_an_overlay_makes_the_error_of_a_later_finding() -> None:
     made = make("spec:\n  hostname: x\n")
     error = made.error(Finding(("spec", "hostname"), "is wrong", "right it", Reason.NAME_COLLISION))
     assert str(error) == (
-        "[MI403] `spec.hostname`: is wrong, at ConfigMap mesh-system/sidecar, key patch, line 2 (mesh.yaml:11:5); right it"
+        "[MI403] `spec.hostname`: is wrong, at ConfigMap mesh-system/sidecar, key patch, line 2, column 3 (mesh.yaml:11:7); right it"
     )

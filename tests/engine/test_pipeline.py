@@ -121,9 +121,7 @@ def test_an_error_is_as_severe_as_the_mesh_says(severity: Severity, verdict: Ver
 
 def test_the_message_of_an_error_says_code_mesh_what_where_and_how_to_fix() -> None:
     outcome = inject(bringing(error=ERROR))
-    assert outcome.message == (
-        "mesh-injector: [MI202] mesh mesh-system/shop: the mesh has no region; at spec.region; fix: set it"
-    )
+    assert outcome.message == ("mesh-injector: [MI202] mesh mesh-system/shop: the mesh has no region; at spec.region; fix: set it")
     assert inject(Decision(Reason.SEVERAL_MESHES_MATCHED, error=InjectionError(Reason.SEVERAL_MESHES_MATCHED, "a tie"))).message == (
         "mesh-injector: [MI204] a tie"
     )
@@ -155,7 +153,11 @@ def test_several_overlays_are_placed_each_on_the_pod_as_the_earlier_left_it() ->
     )
     after = applied(outcome)
     assert after["spec"]["containers"][1] == {"name": "envoy", "image": "envoy:1", "env": [{"name": "A"}]}
-    assert (after["spec"]["dnsPolicy"], after["metadata"]["annotations"]["a"], after["metadata"]["annotations"]["b"]) == ("Default", "1", "2")
+    assert (after["spec"]["dnsPolicy"], after["metadata"]["annotations"]["a"], after["metadata"]["annotations"]["b"]) == (
+        "Default",
+        "1",
+        "2",
+    )
     assert len(outcome.warnings) == 2
     stripped = record.strip(after)
     assert stripped is not None

@@ -70,7 +70,7 @@ def test_a_container_name_that_the_pod_has_is_refused_in_one_space(body: Json, t
     error = refused(body, template)
     assert error.reason is Reason.NAME_COLLISION
     assert "already: it would run without its sidecar" in str(error)
-    assert error.problem.where == "the template, line 1"
+    assert error.problem.where.startswith("the template, line 1, column ")
 
 
 def test_a_container_without_an_image_goes_into_the_pods_own() -> None:
@@ -285,7 +285,9 @@ def test_labels_and_annotations_of_the_pod_are_kept(half: str) -> None:
     assert done.added == [f"{half}[x\\.io/b]"]
 
 
-@pytest.mark.parametrize(("key", "value"), [("empty", ""), ("dnsPolicy", "ClusterFirst"), ("serviceAccountName", "default"), ("priority", "0")])
+@pytest.mark.parametrize(
+    ("key", "value"), [("empty", ""), ("dnsPolicy", "ClusterFirst"), ("serviceAccountName", "default"), ("priority", "0")]
+)
 def test_an_entry_of_a_map_has_no_default(key: str, value: str) -> None:
     body = {"metadata": {"labels": {key: value}}, "spec": {"containers": [APP], "nodeSelector": {key: value}}}
     after, done = place(body, f"metadata: {{labels: {{{key}: other}}}}\nspec: {{nodeSelector: {{{key}: other}}}}")
@@ -410,7 +412,9 @@ def test_a_default_of_a_real_review_counts_as_not_set_and_is_remembered(field: s
 
 
 def test_the_empty_security_context_and_resources_of_a_real_review_are_filled() -> None:
-    template = "spec: {securityContext: {fsGroup: 1}, containers: [{name: shell, resources: {limits: {cpu: 1}}, terminationMessagePath: /x}]}"
+    template = (
+        "spec: {securityContext: {fsGroup: 1}, containers: [{name: shell, resources: {limits: {cpu: 1}}, terminationMessagePath: /x}]}"
+    )
     after, done = place(reviewed("bare-pod"), template)
     assert after["spec"]["securityContext"] == {"fsGroup": 1}
     assert after["spec"]["containers"][0]["resources"] == {"limits": {"cpu": 1}}
@@ -488,7 +492,7 @@ def test_a_mount_without_a_volume_anywhere_is_refused_with_its_line() -> None:
     error = refused(pod(), 'spec:\n  containers:\n    - name: envoy\n      image: "e:1"\n      volumeMounts: [{name: gone, mountPath: /x}]')
     assert error.reason is Reason.RENDERED_INVALID_POD
     assert "`spec.containers[0].volumeMounts[0]`: mounts the volume `gone`" in str(error)
-    assert error.problem.where == "the template, line 5"
+    assert error.problem.where == "the template, line 5, column 7"
 
 
 def test_fields_newer_than_this_program_are_not_touched() -> None:

@@ -230,7 +230,9 @@ def test_a_record_is_read_as_it_was_written() -> None:
 # --- taking it out ------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("body", [{}, {"metadata": None}, {"metadata": {}}, {"metadata": {"annotations": None}}, {"metadata": {"annotations": {}}}])
+@pytest.mark.parametrize(
+    "body", [{}, {"metadata": None}, {"metadata": {}}, {"metadata": {"annotations": None}}, {"metadata": {"annotations": {}}}]
+)
 def test_a_pod_without_a_record_has_nothing_to_take_out(body: Json) -> None:
     assert record.strip(body) is None
 

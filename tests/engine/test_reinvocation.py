@@ -305,3 +305,10 @@ def test_a_default_that_is_gone_from_the_pod_comes_back_when_ours_goes() -> None
     del body["spec"]["dnsPolicy"]
     after, _ = again(body, SIMPLE)
     assert after["spec"]["dnsPolicy"] == "ClusterFirst"
+
+
+def test_a_default_that_an_api_server_leaves_out_is_not_brought_back() -> None:
+    template = 'spec: {hostNetwork: false, containers: [{name: envoy, image: "envoy:1"}]}'
+    body = injected(template=template)
+    del body["spec"]["hostNetwork"]
+    assert again(body, template)[1] == []

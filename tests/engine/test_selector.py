@@ -117,3 +117,29 @@ def test_what_is_no_qualified_name_is_no_label_key(key: str) -> None:
 )
 def test_a_label_value_may_be_empty_and_has_at_most_63_characters(value: str, answer: bool) -> None:
     assert selector.is_label_value(value) is answer
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "everything"),
+        (" ", "everything"),
+        ("app=web", "app=web"),
+        ("app==web", "app=web"),
+        ("app = web , tier", "app=web, tier exists"),
+        ("app!=web", "app not in (web)"),
+        ("app=", "app="),
+        ("!app", "app does not exist"),
+        ("app in (a, b),example.com/x notin (c)", "app in (a, b), example.com/x not in (c)"),
+    ],
+)
+def test_a_selector_is_read_as_kubectl_takes_it(text: str, told: str) -> None:
+    assert str(selector.parse_text(text)) == told
+
+
+@pytest.mark.parametrize(
+    "text", ["=web", "app=web=x", "app in a", "app in (a", "app web", ",", "!app=web", "!app in (a)", "-app", "app=a b", "a>1"]
+)
+def test_what_kubectl_would_not_take_is_told(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no requirement; write|is no label key"):
+        selector.parse_text(text)

@@ -233,7 +233,7 @@ class Child:
     def is_closed(self) -> bool:
         try:
             socket.create_connection((HOST, self.port), timeout=10).close()
-        except ConnectionRefusedError:
+        except ConnectionError:  # refused, or reset while it waited to be accepted
             return True
         return False
 

@@ -66,9 +66,11 @@ class Budget:
 
     def read(self, value: Any, depth: int = 0) -> None:
         """Charge reading a value with everything inside it, which is what comparing it may cost; undefined names are found here."""
+        self.spend(1 + len(value) // READ_CHARACTERS if isinstance(value, str) else 1)
+        if value is None or isinstance(value, str | int | float):
+            return
         if depth > DEPTH:
             raise limit(f"a value nested deeper than {DEPTH}")
-        self.spend(1 + len(value) // READ_CHARACTERS if isinstance(value, str) else 1)
         if isinstance(value, Missing):
             str(value)  # raises: it knows its name and what it might have been
         for inside in _contents(value):

@@ -79,9 +79,7 @@ def _bounded(result: Any) -> Any:
 @cache
 def environment() -> Environment:
     """Make the one environment. `optimized=False`: constant folding would compute `'a' * 1500000000` while compiling."""
-    made = Environment(
-        undefined=Missing, optimized=False, autoescape=False, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-    )
+    made = Environment(undefined=Missing, optimized=False, autoescape=False, keep_trailing_newline=True)
     made.globals.clear()
     made.filters.clear()
     made.tests.clear()

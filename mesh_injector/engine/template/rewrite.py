@@ -6,7 +6,7 @@ Outputs, `~`, literals, loops, slices, comparisons, filters and tests are rewrit
 from collections.abc import Mapping
 from typing import Any, Final
 
-from jinja2 import Template, TemplateSyntaxError, nodes
+from jinja2 import Template, nodes
 from jinja2.visitor import NodeTransformer
 
 from mesh_injector.engine.template.environment import environment
@@ -41,8 +41,6 @@ class _Rewrite(NodeTransformer):
         return self._call("__build__", [built], node.lineno)
 
     def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:
-        if node.ctx == "store":
-            return node
         return self._call("__build__", [nodes.List([self.visit(item) for item in node.items])], node.lineno)
 
     def visit_Dict(self, node: nodes.Dict) -> nodes.Node:
@@ -92,8 +90,6 @@ def compile_template(text: str, *, traced: bool = False) -> Template:
     try:
         code = made.compile(tree, None, FILENAME)
         return Template.from_code(made, code, {})
-    except TemplateSyntaxError as error:
-        raise refused(f"the template does not compile: {error.message}", error.lineno) from error
     except Exception as error:  # Python's own bounds: nested blocks, indentation, recursion
         raise refused(f"the template does not compile: {error}", 0, fix="nest at most about fifteen blocks") from error
 

@@ -48,16 +48,13 @@ class Source:
             _told(fault.what),
             where=self.where(fault.line, column),
             fix=_told(fault.fix),
-            excerpt=self.excerpt(fault.line, column),
+            excerpt=self._excerpt(fault.line, column),
         )
 
-    def excerpt(self, line: int, column: int = 0) -> str:
-        """Show a line of the template, numbered as in its file; a caret stands under the column, or under the first word."""
-        if not line:
-            return ""
+    def _excerpt(self, line: int, column: int) -> str:
+        """Show a line of the template, numbered as in its file, with a caret under the column."""
         start = Origin(self.name, self.origin.line if self.origin else 1, 1)
-        place = Origin(self.name, start.line + line - 1, column or self._column(line, ""))
-        return origin.excerpt(start, self.text, place)
+        return origin.excerpt(start, self.text, Origin(self.name, start.line + line - 1, column)) if line else ""
 
     def _column(self, line: int, word: str) -> int:
         lines = self.text.split("\n")

@@ -7,7 +7,8 @@ import pytest
 from mesh_injector.reasons import Reason
 
 DATA: dict[str, Any] = {
-    "port": 8080, "half": 0.5, "on": True, "off": False, "nothing": None, "text": "a: b # c", "list": [1, "a", None, {"k": [True]}], "map": {"x": {"y": 1}}
+    "port": 8080, "half": 0.5, "on": True, "off": False, "nothing": None, "text": "a: b # c",
+    "list": [1, "a", None, {"k": [True]}], "map": {"x": {"y": 1}}
 }  # fmt: skip
 
 PLACES = {

@@ -123,6 +123,7 @@ EXAMPLES = {
     "values.ports|tojson|tojson": [8080, 9090, 8080],
     "'x' ~ values.labels|tojson": 'x{"a":"1","b":"2","items":"x"}',
     "'x' ~ [values.whole, 0.5, none, 'é']|tojson": 'x[8080,0.5,null,"é"]',
+    "'x' ~ [[1]|tojson]|tojson": "x[[1]]",
     "values.labels.items": "x",
     "values.labels['items']": "x",
     "'a' ~ 1 ~ true ~ 1.50 ~ values.whole": "a1true1.58080",

@@ -14,6 +14,7 @@ NOT_YAML, NOT_A_POD = Reason.RENDERED_NOT_YAML, Reason.RENDERED_INVALID_POD
 LONG = "x" * 250_000
 VALUES: dict[str, Any] = {
     "long": LONG,
+    "longest": "x" * 300_000,
     "almost": "x" * 249_999 + "y",
     "needle": "x" * 7_500 + "y" + "x" * 7_500,
     "hay": "x" * 29_999,
@@ -167,6 +168,8 @@ RUN_TIME = {
     "too much output": (looped("#" * 1000), LIMIT),
     "too many outputs": (looped("{{ i }}{{ i }}"), LIMIT),
     "a long text many times": (f"a: {repeated(10, '{{ values.long }}')}", LIMIT),
+    "a text that is too long": ("a: {{ values.long ~ values.long }}", LIMIT),
+    "a value that is too long": ("a: {{ values.longest }}", LIMIT),
     "a long text twice in one scalar": ("a: {{ values.long }}{{ values.long }}", LIMIT),
     "a name that is long and unknown": ("a: {{ values.keys[values.name] }}", UNDEFINED),
 }

@@ -12,15 +12,20 @@ from mesh_injector.engine.template import PatchTemplate, Source
 
 HARMLESS = "harmless"
 HOSTILE = [
-    "\n", "a\nb", "\r\n", "\r", "\n\n\n", " ", "  a  ", "\t", "\ta", "a\t", "", "a: b", "a:", ":", ": ", "#", " # a", "a #b", "-", "- a", "---",
-    "\n---\n", "...", "%YAML 1.1", "\n%TAG ! x", "&a", "&a b", "*a", "*", "!", "!!str a", "!!python/object/apply:os.system ['id']", "<<", "<<: *a",
-    "?", "? a", "[", "]", "[a, b]", "{", "}", "{a: b}", ",", "a, b", "a]", "a}", "'", "''", '"', '""', "'a", '"a', "a'b\"c", "\\", "\\n", "a\\",
-    '"\\u0041"', "|", "|\n a", ">", "> a", "@", "`", "~", "null", "Null", "true", "false", "yes", "no", "on", "off", "y", "012", "0x1F", "1e3",
+    "\n", "a\nb", "\r\n", "\r", "\n\n\n", " ", "  a  ", "\t", "\ta", "a\t", "", "a: b", "a:", ":", ": ", "#", " # a", "a #b", "-", "- a",
+    "---",
+    "\n---\n", "...", "%YAML 1.1", "\n%TAG ! x", "&a", "&a b", "*a", "*", "!", "!!str a", "!!python/object/apply:os.system ['id']", "<<",
+    "<<: *a",
+    "?", "? a", "[", "]", "[a, b]", "{", "}", "{a: b}", ",", "a, b", "a]", "a}", "'", "''", '"', '""', "'a", '"a', "a'b\"c", "\\", "\\n",
+    "a\\",
+    '"\\u0041"', "|", "|\n a", ">", "> a", "@", "`", "~", "null", "Null", "true", "false", "yes", "no", "on", "off", "y", "012", "0x1F",
+    "1e3",
     "1.10", "1_000", ".inf", "NaN", "=", "2026-01-02", "12", "-0", "{{ 7*7 }}", "{% raw %}", "{{", "}}", "%}", "{#", "#}", "{{ values }}",
-    "${HOME}", "$(id)", "`id`", "%s", "{0.__class__}", "\ue000", "\ue001", "\ue0000\ue001", "\ue0001\ue001", "\ue000999999\ue001", "\\ue0000\\ue001",
+    "${HOME}", "$(id)", "`id`", "%s", "{0.__class__}", "\ue000", "\ue001", "\ue0000\ue001", "\ue0001\ue001", "\ue000999999\ue001",
+    "\\ue0000\\ue001",
     "\x00", "\x07", "\x1b[2J", "\x7f", "\x85", "\xa0", "\u2028", "\u2029", "\u200b", "\u202e", "\ufeff", "\ufeffa", "\ufffe", "\uffff",
     "\U0001f600", "\U0010ffff", "é", "e\u0301", "\n- name: evil\n  image: evil\n", "x\n    securityContext: {privileged: true}",
-    'x"\n    image: evil\n    a: "', "x'\n    image: evil\n    a: '", "a" * 100_000, "a\n" * 50_000, "\n" * 1000, "  - a: &b [*b]\n" * 100,
+    'x"\n    image: evil\n    a: "', "x'\n    image: evil\n    a: '", "a" * 20_000, "a\n" * 10_000, "\n" * 1000, "  - a: &b [*b]\n" * 100,
 ]  # fmt: skip
 
 TEMPLATE = """
@@ -122,6 +127,10 @@ def test_the_lines_of_the_fields_do_not_depend_on_the_values(x: str, y: str) -> 
     ]
     first, second = (COMPILED.render({"values": {"x": text}}) for text in (x, y))
     assert [first.line(path) for path in paths] == [second.line(path) for path in paths]
+
+
+def test_a_text_of_100_kb_arrives(value: Any) -> None:
+    assert value("values.x", values={"x": "- a: &b\n" * 12_500}) == "- a: &b\n" * 12_500
 
 
 def test_two_values_that_become_one_key_are_an_error_and_not_a_choice(refuse: Any) -> None:

@@ -49,9 +49,16 @@ def problem(loaded: Loaded) -> Problem:
 def test_a_mesh_and_its_template_are_compiled() -> None:
     loaded = load(a_mesh(), CONFIG_MAP)
     one = only(loaded)
-    assert (loaded.problems, str(one), one.home, one.privileged, one.fault, one.selector_fault) == ((), "mesh-system/shop", True, True, None, "")
+    assert (loaded.problems, str(one), one.home, one.privileged, one.fault, one.selector_fault) == (
+        (),
+        "mesh-system/shop",
+        True,
+        True,
+        None,
+        "",
+    )
     assert one.template is not None
-    assert (one.template.named, one.digest) == ({"values"}, one.template.digest)
+    assert (one.template.named, one.digest) == (frozenset({"values"}), one.template.digest)
     assert set(loaded.templates) == {("mesh-system", "sidecar", "patch")}
 
 
@@ -197,6 +204,7 @@ def faulty(*texts: str) -> tuple[Mesh, Problem]:
 
 LABELLED = '{name: sidecar, namespace: mesh-system, labels: {mesh-injector.io/template: "true"}}'
 REF = "sidecarPatchConfigMap"
+WITHOUT_DATA = CONFIG_MAP.partition("data:\n  ")[0]
 CONFIG_MAPS: list[tuple[str, str, Reason, str, str]] = [
     (f"{REF}: ABSENT", CONFIG_MAP, Reason.CONFIG_MAP_MISSING, "the mesh names no ConfigMap", "all.yaml:4:1"),
     (f"{REF}: {{name: other}}", CONFIG_MAP, Reason.CONFIG_MAP_MISSING, "there is no ConfigMap mesh-system/other", "all.yaml:7:26"),
@@ -226,35 +234,35 @@ CONFIG_MAPS: list[tuple[str, str, Reason, str, str]] = [
         CONFIG_MAP,
         Reason.CONFIG_MAP_KEY_MISSING,
         "ConfigMap mesh-system/sidecar has no text entry `other`",
-        "all.yaml:7:46",
+        "all.yaml:7:47",
     ),
     (
         f"{REF}: {{name: sidecar}}",
         f"{CONFIG_MAP}  more: x\n",
         Reason.CONFIG_MAP_KEY_MISSING,
         "ConfigMap mesh-system/sidecar has 2 entries and the mesh names none of them",
-        "all.yaml:7:26",
+        "all.yaml:7:3",
     ),
     (
         f"{REF}: {{name: sidecar}}",
-        CONFIG_MAP.partition("data:")[0],
+        WITHOUT_DATA,
         Reason.CONFIG_MAP_KEY_MISSING,
         "ConfigMap mesh-system/sidecar has 0 entries and the mesh names none of them",
-        "all.yaml:7:26",
+        "all.yaml:7:3",
     ),
     (
         f"{REF}: {{name: sidecar, key: patch}}",
-        CONFIG_MAP.partition("data:")[0] + "data: text\n",
+        WITHOUT_DATA + "data: text\n",
         Reason.CONFIG_MAP_KEY_MISSING,
         "ConfigMap mesh-system/sidecar has no text entry `patch`",
-        "all.yaml:7:46",
+        "all.yaml:7:47",
     ),
     (
         f"{REF}: {{name: sidecar}}",
-        CONFIG_MAP.partition("data:")[0] + "data: {patch: 5}\n",
+        WITHOUT_DATA + "data: {patch: 5}\n",
         Reason.CONFIG_MAP_KEY_MISSING,
         "ConfigMap mesh-system/sidecar has no text entry `patch`",
-        "all.yaml:7:26",
+        "all.yaml:7:3",
     ),
 ]
 
@@ -292,7 +300,9 @@ def test_a_config_map_that_is_gone_takes_its_template_away() -> None:
 
 
 def test_a_mesh_at_home_may_name_any_config_map_but_only_one_at_home_may_give_rights() -> None:
-    one = only(load(a_mesh("shop", "mesh-system", f"{REF}: {{name: sidecar, namespace: other}}"), CONFIG_MAP.replace("mesh-system", "other")))
+    one = only(
+        load(a_mesh("shop", "mesh-system", f"{REF}: {{name: sidecar, namespace: other}}"), CONFIG_MAP.replace("mesh-system", "other"))
+    )
     assert (one.fault, one.home, one.privileged) == (None, True, False)
 
 
@@ -310,7 +320,9 @@ def test_a_tenant_uses_its_own_config_map_without_rights(ref: str) -> None:
     assert (one.fault, one.home, one.privileged) == (None, False, False)
 
 
-@pytest.mark.parametrize(("namespace", "written", "counts"), [("mesh-system", 7, 7), ("mesh-system", -7, -7), ("team", 7, 0), ("team", -7, -7)])
+@pytest.mark.parametrize(
+    ("namespace", "written", "counts"), [("mesh-system", 7, 7), ("mesh-system", -7, -7), ("team", 7, 0), ("team", -7, -7)]
+)
 def test_the_priority_of_a_tenant_counts_as_at_most_0(namespace: str, written: int, counts: int) -> None:
     assert only(load(a_mesh("shop", namespace, f"priority: {written}"))).priority == counts
 
@@ -327,7 +339,7 @@ def test_a_template_that_is_not_in_the_language_is_told_with_its_line_in_the_fil
     assert told.what.startswith("mesh mesh-system/shop: ")
     assert "ConfigMap mesh-system/sidecar, key patch, line 2" in told.where
     assert "(all.yaml:16:" in told.where
-    assert "16 |       containers:" in told.excerpt
+    assert "16 |   containers:" in told.excerpt
 
 
 def test_a_template_that_becomes_invalid_leaves_the_last_good_one_serving() -> None:

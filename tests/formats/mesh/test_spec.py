@@ -123,6 +123,34 @@ def test_an_unknown_field_is_told_with_what_it_may_have_meant(field: str, name: 
     assert (problem.code, problem.what, problem.fix) == (reasons.FIELD_UNKNOWN, f"a Mesh has no field `{name}`", fix)
 
 
+@pytest.mark.parametrize(
+    ("field", "what", "fix"),
+    [
+        (f"virtualNodeLabel: {'a' * 400}", "`spec.virtualNodeLabel`: must have at most 317 characters", "shorten it"),
+        (
+            f"overrides: [{', '.join(f'v{n}' for n in range(65))}]",
+            "`spec.overrides`: must have at most 64 entries, found 65",
+            "leave some out",
+        ),
+        ("overrides: [a, b, a]", "`spec.overrides.2`: is in the list twice, found 'a'", "remove one of them"),
+        (
+            f"injectionSelector: {{podSelector: {{matchLabels: {{{', '.join(f'l{n}: x' for n in range(65))}}}}}}}",
+            "`spec.injectionSelector.podSelector.matchLabels`: must have at most 64 entries, found 65",
+            "leave some out",
+        ),
+    ],
+)
+def test_a_field_out_of_bounds_is_told_with_its_bound(field: str, what: str, fix: str) -> None:
+    found, (problem,) = parse(f"spec: {{{field}}}")
+    assert (found, problem.code, problem.fix) == (None, reasons.FIELD_WRONG, fix)
+    assert problem.what.startswith(what)
+
+
+def test_a_selector_that_is_only_wrong_is_left_to_the_engine() -> None:
+    found, problems = parse("spec: {injectionSelector: {podSelector: {matchExpressions: [{key: a, operator: Gt}]}}}")
+    assert (found is not None, problems) == (True, ())
+
+
 def test_all_that_is_wrong_is_told_at_once_with_line_column_and_excerpt() -> None:
     _, problems = parse("spec:\n  mode: audit\n  regions: x\n  priority: high\n")
     assert sorted(problem.where for problem in problems) == ["mesh.yaml:5:9", "mesh.yaml:6:12", "mesh.yaml:7:13"]

@@ -92,7 +92,7 @@ def test_a_container_without_ports_is_fine_where_the_mesh_says_so_or_nobody_asks
 @pytest.mark.parametrize("name", ["virtual_node_name", "VirtualNodeName"])
 @pytest.mark.parametrize("labels", [{}, {"mesh-injector.io/virtual-node": ""}])
 def test_a_missing_or_empty_virtual_node_label_is_refused_where_the_template_names_it(name: str, labels: dict[str, str]) -> None:
-    with pytest.raises(InjectionError, match="the pod has no label `mesh-injector.io/virtual-node`") as caught:
+    with pytest.raises(InjectionError, match=r"the pod has no label `mesh-injector\.io/virtual-node`") as caught:
         given(f"a: {{{{ {name} }}}}", mesh(), pod(labels=labels))
     assert caught.value.reason is Reason.VIRTUAL_NODE_LABEL_MISSING
     assert given("a: {{ mesh_name }}", mesh(), pod(labels=labels))
@@ -192,6 +192,10 @@ def test_an_override_that_is_not_listed_changes_nothing_and_is_told() -> None:
         "mesh mesh-system/payments lists no override `x`: the annotation changes nothing",
         "mesh mesh-system/payments lists no override `z`: the annotation changes nothing",
     ]
+
+
+def test_a_pod_without_the_annotation_gets_the_meshs_value() -> None:
+    assert variables.values(mesh(values={"x": 1}, overrides=["x"]), pod()) == {"x": 1}
 
 
 def test_the_values_of_the_mesh_itself_are_never_changed() -> None:
