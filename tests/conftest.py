@@ -10,11 +10,17 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import settings
 
 from mesh_injector import certs, store
 from mesh_injector.server import Limits, listener
 from mesh_injector.server.endpoint import PATH, ReviewEndpoint
 from mesh_injector.store import Snapshot
+
+
+# The same cases on every machine and run, and never a verdict by the clock.
+settings.register_profile("project", deadline=None, derandomize=True, database=None)
+settings.load_profile("project")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

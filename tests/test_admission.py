@@ -134,7 +134,7 @@ def test_what_is_no_review_is_told_with_status_400(body: bytes, what: str) -> No
 GOOD = (REVIEWS / "deployment.json").read_bytes()
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 3), st.binary(max_size=6)), min_size=1, max_size=4))
 def test_a_body_with_anything_in_it_is_decoded_or_a_review_error(changes: list[tuple[int, int, bytes]]) -> None:
     body = GOOD

@@ -26,7 +26,7 @@ from mesh_injector.reasons import Reason
 Json = dict[str, Any]
 Change = Callable[[Json], Any]
 
-LAW = settings(max_examples=80, deadline=None, derandomize=True, database=None)
+LAW = settings(max_examples=80)
 TEMPLATE = PatchTemplate(Source("metadata: {{ values.metadata }}\nspec: {{ values.spec }}\n", "the template"))
 
 

@@ -331,7 +331,7 @@ def bodies(draw, place=schema.POD):
     return draw(RIGHT.get(place.kind, st.just(80)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(bodies())
 def test_the_fast_judge_and_the_words_agree(body):
     assert schema._judge().is_valid(body) == (not list(schema._walk(schema.POD, body, ())))

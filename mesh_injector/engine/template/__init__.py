@@ -7,7 +7,7 @@ import bisect
 import functools
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from jinja2 import Template
 
@@ -21,6 +21,10 @@ from mesh_injector.reasons import Reason
 __all__ = ["Fault", "PatchTemplate", "Rendered", "Source"]
 
 Path = tuple[str | int, ...]
+
+SKELETONS: Final = 64
+"""So many skeletons a template remembers, each of a text of at most `SKELETON_CHARACTERS`: pods choose the branches, not the bounds."""
+SKELETON_CHARACTERS: Final = 16 * 1024
 
 
 class PatchTemplate:
@@ -37,6 +41,7 @@ class PatchTemplate:
             self._compiled = rewrite.compile_template(source.text)
         except Fault as fault:
             raise source.error(fault) from fault
+        self._remembered = functools.lru_cache(SKELETONS)(skeleton.parse)
         self.named = frozenset(found.named)
         self.needed = frozenset(found.needed)
 
@@ -48,6 +53,10 @@ class PatchTemplate:
         """Run the compiled template: the text with its markers, and the values they stand for. Raise `Fault`."""
         state = State()
         return self._join(self._compiled, variables, state, state.names()), state
+
+    def skeleton(self, text: str) -> Skeleton | None:
+        """Parse a rendered text, once for each distinct one: it depends only on the branches taken, never on a value. Raise `Fault`."""
+        return self._remembered(text) if len(text) <= SKELETON_CHARACTERS else skeleton.parse(text)
 
     def lines(self, variables: Mapping[str, Any]) -> list[tuple[int, int]]:
         """Run the traced twin: where each piece of the rendered text begins (a character, from 0), and from which template line it is."""
@@ -106,7 +115,7 @@ class Rendered:
             raise template.source.error(fault) from fault
         self._values = state.values
         try:
-            self._skeleton = skeleton.parse(text)
+            self._skeleton = template.skeleton(text)
             self.body = self._partial_pod()
         except Fault as fault:
             fault.line = self._template_line(fault.line)

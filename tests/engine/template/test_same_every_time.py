@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mesh_injector.engine.template import PatchTemplate, Source
+from mesh_injector.engine.template import SKELETON_CHARACTERS, SKELETONS, PatchTemplate, Source
 from mesh_injector.errors import InjectionError
 
 VARIABLES: dict[str, Any] = {
@@ -71,3 +71,39 @@ SCRAPS = ["{{", "}}", "{%", "%}", "{#", "#}", "a:", "if", "for", "set", "in", "e
 @given(st.lists(st.sampled_from(SCRAPS)).map("".join))
 def test_any_text_at_all_renders_or_is_refused(text: str) -> None:
     assert repr(outcome(text)) == repr(outcome(text))
+
+
+BRANCHES = """\
+containers:
+{% for name in container_names %}
+  - name: {{ name }}
+    {% if name == 'a' %}
+    image: {{ values.x }}
+    {% else %}
+    command: [{{ values.x }}]
+    {% endif %}
+{% endfor %}
+"""
+
+
+def test_a_remembered_skeleton_is_never_that_of_another_branch() -> None:
+    template = PatchTemplate(Source(BRANCHES, "t"))
+    given = [{"container_names": names, "values": {"x": x}} for x in ("1", "2") for names in (["a"], ["b"], ["a", "b"], ["b", "a"], [])]
+    remembered = [template.render(variables).body for variables in given + given]
+    assert remembered == [PatchTemplate(Source(BRANCHES, "t")).render(variables).body for variables in given + given]
+
+
+def test_what_a_caller_does_to_a_body_does_not_reach_the_next_one() -> None:
+    template = PatchTemplate(Source("spec: {containers: [{name: a, image: b}]}", "t"))
+    template.render({}).body["spec"]["containers"].append("spoilt")
+    assert template.render({}).body == {"spec": {"containers": [{"name": "a", "image": "b"}]}}
+
+
+def test_no_more_skeletons_are_remembered_than_the_bound() -> None:
+    template = PatchTemplate(Source("spec: {containers: [{% for n in container_names %}{name: {{ n }}}, {% endfor %}]}", "t"))
+    for count in range(SKELETONS * 3):
+        template.render({"container_names": ["x"] * count})
+    assert template._remembered.cache_info().currsize == SKELETONS
+    misses = template._remembered.cache_info().misses
+    template.render({"container_names": ["x"] * (SKELETON_CHARACTERS // 4)})
+    assert template._remembered.cache_info().misses == misses
