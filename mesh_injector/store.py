@@ -36,7 +36,7 @@ def load(documents: Iterable[Document], home: str = mesh.DEFAULT_HOME, last: Sna
     documents = tuple(documents)
     loaded = mesh.load(documents, home, last.loaded if last else None)
     namespaces = {document.name: _namespace(document) for document in documents if document.kind == "Namespace"}
-    return Snapshot(MeshRules(loaded.meshes, home), loaded, namespaces, documents, loaded.problems)
+    return Snapshot(MeshRules(loaded.meshes, home, loaded.unusable), loaded, namespaces, documents, loaded.problems)
 
 
 def keep_broken(documents: Iterable[Document], broken: Iterable[str], last: Snapshot | None) -> tuple[Document, ...]:

@@ -269,5 +269,11 @@ def test_all_warnings_have_at_most_4_kib(character: str, count: int) -> None:
     assert sum(len(text.encode()) for text in kept) <= 4096
 
 
+def test_4_kib_of_warnings_may_be_filled_exactly() -> None:
+    texts = [*(f"{index:03}{'a' * 117}" for index in range(34)), "b" * 16]
+    assert admission.warnings(texts) == texts
+    assert admission.warnings([*texts, "c"]) == texts
+
+
 def test_warnings_of_an_injected_pod_are_sent() -> None:
     assert response(Verdict.INJECTED, Reason.INJECTED, operations=OPERATIONS, warnings=("kept\n",))["warnings"] == ["kept "]

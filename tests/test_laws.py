@@ -26,7 +26,7 @@ from mesh_injector.reasons import Reason
 Json = dict[str, Any]
 Change = Callable[[Json], Any]
 
-LAW = settings(max_examples=80)
+LAW = settings(max_examples=60)
 TEMPLATE = PatchTemplate(Source("metadata: {{ values.metadata }}\nspec: {{ values.spec }}\n", "the template"))
 
 
@@ -158,7 +158,7 @@ def containers(names: tuple[str, ...], most: int) -> st.SearchStrategy[list[Json
 def pods(draw: st.DrawFn) -> Json:
     """Pods as they come: members absent, null or empty, fields newer than this program, sometimes sixty containers with much env."""
     own = draw(containers(NAMES[:3], 3))
-    if draw(st.integers(0, 9)) == 0:
+    if draw(st.integers(0, 14)) == 0:
         crowd = [{"name": f"c{count}", "image": "i", "env": [{"name": f"E{n}", "value": "v"} for n in range(40)]} for count in range(57)]
         own = [*own[:1], *crowd, *own[1:]]
     spec = draw(members(**{name: maybe(strategy) for name, strategy in shared.items()}, newer=NEWER))

@@ -55,13 +55,16 @@ class Document:
         """The namespace in the metadata, or empty."""
         return _text(self.body.get("metadata"), "namespace")
 
-    def locate(self, path: Path) -> Origin:
-        """Where the value at `path` begins, or the key (or list item) of its nearest ancestor that exists; the document's own origin
-        if it has no text."""
+    def locate(self, path: Path, *, key: bool = False) -> Origin:
+        """Where the value at `path` begins (its key, if that is asked for), or the key (or list item) of its nearest ancestor that
+        exists; the document's own origin if it has no text."""
         if self.inside:
-            return self.inside[0].locate(self.inside[1] + path)
+            return self.inside[0].locate(self.inside[1] + path, key=key)
         root = _root(self.text)
-        return self.origin if root is None else self._place(_find(root, path)[1])
+        if root is None:
+            return self.origin
+        _, value, name = _find(root, path)
+        return self._place(name if key else value)
 
     def excerpt(self, origin: Origin) -> str:
         """The lines around a place of this document with a caret under it, or empty if the place is not in its text."""
@@ -141,15 +144,15 @@ def _root(text: str) -> yaml.Node | None:
         return None
 
 
-def _find(root: yaml.Node, path: Path) -> tuple[yaml.Node | None, int]:
-    """The node at a path and its index; for a path that is not there None and the index of the nearest ancestor's key."""
+def _find(root: yaml.Node, path: Path) -> tuple[yaml.Node | None, int, int]:
+    """The node at a path, its index and its key's; for a path that is not there None and twice the index of the nearest ancestor's key."""
     node, known = root, _index(root)
     for step in path:
         found = next(((index, child) for key, index, child in _children(node) if key == step), None)
         if found is None:
-            return None, known
+            return None, known, known
         known, node = found
-    return node, _index(node)
+    return node, _index(node), known
 
 
 def _children(node: yaml.Node) -> Iterator[tuple[str | int, int, yaml.Node]]:

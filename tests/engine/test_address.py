@@ -146,6 +146,14 @@ def test_a_field_that_kubernetes_does_not_know_is_found_without_a_node() -> None
     assert (inside.value, inside.node) == ("z", None)
 
 
+def test_an_item_that_is_equal_only_whole_is_found_by_its_digest_though_kubernetes_has_a_key_for_it() -> None:
+    alias = {"ip": "10.0.0.1", "hostnames": ["a"]}
+    where = ("hostAliases", Item(address.item_key(alias, ())))
+    place = address.find({"spec": {"hostAliases": [{"ip": "10.0.0.1"}, alias]}}, where)
+    assert place is not None
+    assert (place.pointer, place.value) == ("/spec/hostAliases/1", alias)
+
+
 def test_the_parent_of_one_step_is_its_half_of_the_pod() -> None:
     parent = address.parent(POD, ("hostname",))
     assert parent is not None

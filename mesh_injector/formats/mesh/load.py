@@ -29,9 +29,10 @@ TemplateKey = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Compiled meshes in the order of their names, the templates they use, and everything that is wrong."""
+    """Compiled meshes in the order of their names, those that cannot be used and why, the templates, and everything that is wrong."""
 
     meshes: tuple[Mesh, ...] = ()
+    unusable: Mapping[str, str] = field(default_factory=dict)
     templates: Mapping[TemplateKey, PatchTemplate] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 
@@ -48,6 +49,7 @@ class _Loading:
         self.home, self.last = home, last
         self.last_meshes = {(mesh.namespace, mesh.name): mesh for mesh in last.meshes}
         self.problems: list[Problem] = []
+        self.unusable: dict[str, str] = {}
         self.templates: dict[TemplateKey, PatchTemplate] = {}
         documents = list(documents)
         self.mesh_documents = self._by_name(document for document in documents if is_mesh(document))
@@ -55,7 +57,7 @@ class _Loading:
 
     def run(self) -> Loaded:
         compiled = [self._mesh(name, document) for name, document in sorted(self.mesh_documents.items())]
-        return Loaded(tuple(mesh for mesh in compiled if mesh), self.templates, tuple(dict.fromkeys(self.problems)))
+        return Loaded(tuple(mesh for mesh in compiled if mesh), self.unusable, self.templates, tuple(dict.fromkeys(self.problems)))
 
     def _by_name(self, documents: Iterable[Document]) -> dict[Name, Document]:
         found: dict[Name, Document] = {}
@@ -73,6 +75,8 @@ class _Loading:
         self.problems += problems
         if parsed is None or problems:
             last = self.last_meshes.get(name)
+            if last is None:
+                self.unusable["/".join(name)] = f"cannot be used: [{problems[0].code}] {problems[0].what}"
             return self._with_template(last, document) if last else None
         mesh = self._select(Mesh(name[1], name[0], parsed, home=name[0] == self.home, **_metadata(document)), document)
         return self._with_template(mesh, document)

@@ -3,8 +3,9 @@
 `checks` tells the same story for every mesh; it shares every function with `decide`, so the two cannot disagree.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Final
 
 from mesh_injector.engine import overlay
@@ -25,9 +26,10 @@ MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
 class MeshRules:
     """The rules of a set of meshes; immutable, and the same answer on every replica."""
 
-    def __init__(self, meshes: Sequence[Mesh], home: str = DEFAULT_HOME) -> None:
+    def __init__(self, meshes: Sequence[Mesh], home: str = DEFAULT_HOME, unusable: Mapping[str, str] = MappingProxyType({})) -> None:
         self.meshes = tuple(sorted(meshes, key=str))
         self.home = home
+        self.unusable = unusable
 
     def decide(self, pod: Pod, namespace: Namespace) -> Decision:
         """Decide about one pod."""
@@ -78,7 +80,9 @@ class MeshRules:
         excluded = self._excluded(pod, namespace)
         chosen = self._chosen(pod, namespace)
         best = rank(chosen) if chosen else []
-        return tuple(self._check(mesh, pod, namespace, best, excluded) for mesh in self.meshes)
+        found = [self._check(mesh, pod, namespace, best, excluded) for mesh in self.meshes]
+        found += [Check(name, False, why) for name, why in self.unusable.items()]
+        return tuple(sorted(found, key=lambda check: check.mesh))
 
     def _chosen(self, pod: Pod, namespace: Namespace) -> list[Mesh]:
         active = [mesh for mesh in self.meshes if mesh.spec.enable_auto_inject and not mesh.mismatch(pod, namespace)]

@@ -29,7 +29,15 @@ LabelKey: TypeAlias = Annotated[StrictStr, Field(pattern=LABEL_KEY, max_length=2
 LabelValue: TypeAlias = Annotated[StrictStr, Field(pattern=rf"^({_NAME})?$", max_length=63)]
 ValueName: TypeAlias = Annotated[StrictStr, Field(pattern=rf"^{_NAME}$", max_length=63)]
 
-_FIXES: Final = {"string_too_long": "shorten it", "too_long": "leave some out", "twice": "remove one of them"}
+_FIXES: Final = {
+    "string_too_long": "shorten it",
+    "too_long": "leave some out",
+    "twice": "remove one of them",
+    "bool_type": "write true or false",
+    "int_type": "write a number, such as 0",
+    "string_type": "put it in quotes",
+    "missing": "add it",
+}
 
 
 def _sized(body: Any) -> Any:
@@ -163,7 +171,8 @@ def _explain(document: Document, detail: ErrorDetails) -> Problem:
         known = _fields(path[1:-1])
         close = difflib.get_close_matches(str(path[-1]), known, n=1)
         fix = f"did you mean `{close[0]}`?" if close else f"the fields here are {', '.join(sorted(known))}"
-        return _problem(document, path, reasons.FIELD_UNKNOWN, f"a Mesh has no field `{name}`", fix)
+        origin = document.locate(path, key=True)
+        return Problem(reasons.FIELD_UNKNOWN, f"a Mesh has no field `{name}`", str(origin), fix, document.excerpt(origin))
     fix = _FIXES.get(detail["type"], "see the reference of the Mesh resource")
     return _problem(document, path, reasons.FIELD_WRONG, f"`{name}`: {_requirement(detail)}{_found(detail)}", fix)
 

@@ -207,6 +207,20 @@ def test_home_comes_before_a_tenant_and_a_tenants_priority_counts_as_at_most_0()
     assert decide(rules(a_mesh("a"), a_mesh("b", "shop", priority=-5))).mesh == "mesh-system/a"
 
 
+@pytest.mark.parametrize(
+    ("loser", "told"),
+    [
+        (a_mesh("b", "shop", priority=100), "home with priority 0 over tenant with priority 0 (a tenant's 100 counts as 0)"),
+        (a_mesh("b", "shop", priority=-5), "home with priority 0 over tenant with priority -5"),
+        (a_mesh("b", priority=-1), "home with priority 0 over home with priority -1"),
+    ],
+)
+def test_the_loser_is_told_by_what_it_was_outranked(loser: str, told: str) -> None:
+    given = rules(a_mesh("a"), loser)
+    (why,) = (text for name, text in whys(given).items() if name != "mesh-system/a")
+    assert why == f"podSelector selects everything; Outranked by mesh-system/a, {told}"
+
+
 def test_a_tie_is_refused_and_names_both() -> None:
     given = rules(a_mesh("one"), a_mesh("two"), a_mesh("z", priority=-1))
     decision = decide(given)
