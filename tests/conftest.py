@@ -17,7 +17,6 @@ from mesh_injector.server import Limits, listener
 from mesh_injector.server.endpoint import PATH, ReviewEndpoint
 from mesh_injector.store import Snapshot
 
-
 # The same cases on every machine and run, and never a verdict by the clock.
 settings.register_profile("project", deadline=None, derandomize=True, database=None)
 settings.load_profile("project")
