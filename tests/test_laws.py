@@ -462,7 +462,7 @@ CHANGES: tuple[Change, ...] = (
 )
 
 
-@LAW
+@settings(LAW, max_examples=150)
 @given(st.lists(st.sampled_from(CHANGES), max_size=5, unique=True))
 def test_after_other_webhooks_the_second_pass_restores_and_the_third_changes_nothing(changes: list[Change]) -> None:
     rules = Always(BROUGHT)
@@ -545,6 +545,7 @@ spec:
   enableAutoInject: true
   injectionSelector: {podSelector: {matchLabels: {app: cart}}}
   sidecarPatchConfigMap: {name: sidecar}
+  requireContainerPorts: false
 ---
 apiVersion: v1
 kind: ConfigMap
@@ -614,28 +615,48 @@ forged = st.fixed_dictionaries(
         "newer": st.just({}),
     },
 )
-believable = st.builds(lambda one: {"version": 1, "mesh": "m", "template": "t", **one}, forged)
+claims = st.one_of(
+    st.fixed_dictionaries({"added": st.lists(st.sampled_from(ADDRESSES), min_size=1, max_size=2)}),
+    st.fixed_dictionaries({"created": st.lists(st.sampled_from(ADDRESSES), min_size=1, max_size=2)}),
+    st.fixed_dictionaries({"replaced": st.dictionaries(st.sampled_from(ADDRESSES), values, min_size=1, max_size=2)}),
+    forged,
+)
+believable = st.builds(lambda one: {"version": 1, "mesh": "m", "template": "t", **one}, claims)
 honest = st.just(
     {"version": 1, "mesh": "mesh-system/shop", "template": "sha256:0", "added": ["containers[envoy]", "labels[mesh]", "labels[app]"]}
 )
 records = st.one_of(
-    st.builds(json.dumps, st.one_of(forged, believable, honest)),
+    st.builds(json.dumps, believable),
+    st.builds(json.dumps, believable),
+    st.builds(json.dumps, st.one_of(forged, honest)),
     st.builds(lambda one, end: json.dumps(one)[:end], believable, st.integers(0, 60)),
-    st.text(max_size=12),
-    st.just("[" * 100_000),
+    st.one_of(st.text(max_size=12), st.just("[" * 100_000)),
 )
 
 
-@LAW
+@settings(LAW, max_examples=120)
 @given(records, st.booleans())
 def test_no_record_exempts_a_pod_or_breaks_the_injector(text: str, fake: bool) -> None:
+    assert_not_exempt(text, fake=fake)
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("value", ["", False, "default", "evil:1", None])
+def test_no_single_claim_exempts_a_pod_or_breaks_the_injector(address: str, value: Any) -> None:
+    for claim in ({"added": [address]}, {"created": [address]}, {"replaced": {address: value}}):
+        assert_not_exempt(json.dumps({"version": 1, "mesh": "m", "template": "t", **claim}), fake=False)
+
+
+def assert_not_exempt(text: str, *, fake: bool) -> None:
+    """Inject a pod that carries a record, perhaps with a container that only has the name of ours."""
     pod = copy.deepcopy(PLAIN)
     pod["metadata"]["annotations"] = {record.ANNOTATION: text}
     if fake:
         pod["spec"]["containers"].append({"name": "envoy", "image": "pause:3"})
     outcome = injected(pod, SHOP)
     pipeline.checks(Pod.from_document(pod), Namespace("shop"), SHOP)
-    if outcome.verdict is Verdict.REFUSED:
+    if fake and outcome.verdict is Verdict.REFUSED:
+        assert outcome.reason is Reason.NAME_COLLISION
         return
     assert outcome.verdict is Verdict.INJECTED
     after = applied(pod, outcome)
