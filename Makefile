@@ -37,18 +37,18 @@ golden: $(READY) ## write the golden cases anew; look at the diff before you com
 crd: $(READY) ## write the CRD anew from the model
 	$(BIN)/python scripts/generate_crd.py
 
-coverage: $(READY) ## branch coverage of the pure floors
+coverage: $(READY) ## branch coverage
 	$(BIN)/pytest $(PYTEST_FLAGS) --cov --cov-report=term-missing:skip-covered
 
-schema: $(READY) ## write the bundled pod schema anew from Kubernetes' OpenAPI (needs Go)
-	$(BIN)/python scripts/generate_pod_schema.py
+schema: $(READY) ## write the bundled pod schema anew from Kubernetes' OpenAPI: make schema VERSION=v1.38.0 (needs Go)
+	$(BIN)/python scripts/generate_pod_schema.py $(if $(VERSION),--version $(VERSION))
 
 clean: ## remove everything that was set up or cached
 	rm -rf .venv .bootstrap .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist
 
 $(READY): pyproject.toml uv.lock | $(UV)
 	@echo 'setting up .venv (once; about a minute when nothing is cached)'
-	@$(UV) sync --frozen
+	@$(UV) sync --frozen --quiet $(if $(filter command environment,$(firstword $(origin PYTHON))),--python $(PYTHON))
 	@touch $@
 
 .bootstrap/bin/uv:

@@ -19,7 +19,7 @@ import msgspec
 
 from mesh_injector import reasons
 from mesh_injector.engine.pipeline import Outcome, Verdict
-from mesh_injector.errors import Problem, ReviewError
+from mesh_injector.errors import Problem, ReviewError, printable
 from mesh_injector.reasons import CODES, Reason
 
 VERSIONS: Final = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
@@ -98,7 +98,7 @@ def respond(request: AdmissionRequest, outcome: Outcome) -> bytes:
         "reason": outcome.reason.value,
         "template": outcome.template,
     }
-    told = list(outcome.warnings)
+    told = warnings(outcome)
     if outcome.patch:
         response["patchType"] = "JSONPatch"
         response["patch"] = base64.b64encode(_ENCODER.encode(outcome.patch)).decode("ascii")
@@ -107,11 +107,8 @@ def respond(request: AdmissionRequest, outcome: Outcome) -> bytes:
             response["status"] = {"code": 422, "message": outcome.message, "reason": "Invalid"}
         else:
             annotations["message"] = outcome.message
-        if outcome.verdict is Verdict.IGNORED:
-            mesh = f"mesh {outcome.mesh}: " if outcome.mesh else ""
-            told.insert(0, f"[{outcome.error.problem.code}] {mesh}not injected: {outcome.error.problem.what}")
     if told:
-        response["warnings"] = warnings(told)
+        response["warnings"] = told
     response["auditAnnotations"] = annotations
     return _review(request, response)
 
@@ -135,12 +132,21 @@ def _review(request: AdmissionRequest, response: dict[str, Any]) -> bytes:
     return _ENCODER.encode({"apiVersion": request.api_version, "kind": "AdmissionReview", "response": response})
 
 
-def warnings(texts: Iterable[str]) -> list[str]:
-    """Make warnings that an API server passes on: at most 120 characters each, 4 KiB in all, nothing a terminal would obey."""
+def warnings(outcome: Outcome) -> list[str]:
+    """Make the warnings that an API server passes on; the first of an ignored error says which one."""
+    told = list(outcome.warnings)
+    if outcome.error is not None and outcome.verdict is Verdict.IGNORED:
+        mesh = f"mesh {outcome.mesh}: " if outcome.mesh else ""
+        told.insert(0, f"[{outcome.error.problem.code}] {mesh}not injected: {outcome.error.problem.what}")
+    return bounded(told)
+
+
+def bounded(texts: Iterable[str]) -> list[str]:
+    """Cut warnings to what an API server takes: at most 120 characters each, 4 KiB in all, nothing a terminal would obey."""
     kept: list[str] = []
     room = WARNINGS_CHARACTERS
     for text in dict.fromkeys(texts):
-        clean = "".join(character if character.isprintable() else " " for character in text)
+        clean = printable(text)
         clean = clean if len(clean) <= WARNING_CHARACTERS else f"{clean[: WARNING_CHARACTERS - 1]}…"
         room -= len(clean.encode())
         if room < 0:

@@ -32,6 +32,11 @@ class Problem:
         return text + (f"; {self.fix}" if self.fix else "")
 
 
+def printable(text: str) -> str:
+    """Replace what a terminal or a log would obey by `·`: names and messages are shown, never executed."""
+    return text if text.isprintable() else "".join(character if character.isprintable() else "·" for character in text)
+
+
 class MeshInjectorError(Exception):
     """The root of all errors that a user may see."""
 

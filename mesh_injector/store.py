@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from mesh_injector.documents import Document
+from mesh_injector.documents import Document, expand
 from mesh_injector.engine.rules import Namespace
-from mesh_injector.errors import Problem
+from mesh_injector.errors import ConfigError, Problem
 from mesh_injector.formats import mesh
 from mesh_injector.formats.mesh import Loaded, MeshRules
 
@@ -33,10 +33,22 @@ class Snapshot:
 
 def load(documents: Iterable[Document], home: str = mesh.DEFAULT_HOME, last: Snapshot | None = None) -> Snapshot:
     """Make a snapshot of documents; what does not load leaves the last good part in force and is told in `problems`."""
-    documents = tuple(documents)
+    documents, unlisted = _expanded(documents)
     loaded = mesh.load(documents, home, last.loaded if last else None)
     namespaces = {document.name: _namespace(document) for document in documents if document.kind == "Namespace"}
-    return Snapshot(MeshRules(loaded.meshes, home, loaded.unusable), loaded, namespaces, documents, loaded.problems)
+    return Snapshot(MeshRules(loaded.meshes, home, loaded.unusable), loaded, namespaces, documents, (*unlisted, *loaded.problems))
+
+
+def _expanded(documents: Iterable[Document]) -> tuple[tuple[Document, ...], list[Problem]]:
+    """Take the items out of Lists, as `kubectl get -o yaml` prints them; a List with an item that is no object is told."""
+    found: list[Document] = []
+    problems: list[Problem] = []
+    for document in documents:
+        try:
+            found += expand(document)
+        except ConfigError as error:
+            problems.append(error.problem)
+    return tuple(found), problems
 
 
 def keep_broken(documents: Iterable[Document], broken: Iterable[str], last: Snapshot | None) -> tuple[Document, ...]:

@@ -251,29 +251,29 @@ def test_a_bug_of_ours_is_refused_with_500_and_a_reference(version: str) -> None
 
 
 def test_a_warning_has_at_most_120_characters() -> None:
-    assert admission.warnings(["a" * 120, "b" * 121]) == ["a" * 120, "b" * 119 + "…"]
+    assert admission.bounded(["a" * 120, "b" * 121]) == ["a" * 120, "b" * 119 + "…"]
 
 
 def test_a_warning_has_nothing_that_a_terminal_would_obey() -> None:
-    assert admission.warnings(["a\x1b[31m\nb\u2028c\u202ed\x00e\ud800"]) == ["a [31m b c d e "]
+    assert admission.bounded(["a\x1b[31m\nb\u2028c\u202ed\x00e\ud800"]) == ["a·[31m·b·c·d·e·"]
 
 
 def test_the_same_warning_is_told_once_and_the_order_is_kept() -> None:
-    assert admission.warnings(["b", "a", "b"]) == ["b", "a"]
+    assert admission.bounded(["b", "a", "b"]) == ["b", "a"]
 
 
 @pytest.mark.parametrize(("character", "count"), [("a", 34), ("ä", 17), ("🦀", 8)])
 def test_all_warnings_have_at_most_4_kib(character: str, count: int) -> None:
-    kept = admission.warnings(f"{index:03}{character * 117}" for index in range(100))
+    kept = admission.bounded(f"{index:03}{character * 117}" for index in range(100))
     assert len(kept) == count
     assert sum(len(text.encode()) for text in kept) <= 4096
 
 
 def test_4_kib_of_warnings_may_be_filled_exactly() -> None:
     texts = [*(f"{index:03}{'a' * 117}" for index in range(34)), "b" * 16]
-    assert admission.warnings(texts) == texts
-    assert admission.warnings([*texts, "c"]) == texts
+    assert admission.bounded(texts) == texts
+    assert admission.bounded([*texts, "c"]) == texts
 
 
 def test_warnings_of_an_injected_pod_are_sent() -> None:
-    assert response(Verdict.INJECTED, Reason.INJECTED, operations=OPERATIONS, warnings=("kept\n",))["warnings"] == ["kept "]
+    assert response(Verdict.INJECTED, Reason.INJECTED, operations=OPERATIONS, warnings=("kept\n",))["warnings"] == ["kept·"]

@@ -215,7 +215,7 @@ def test_the_namespace_of_the_request_is_right_where_the_pod_says_another(ask: A
 
 @pytest.mark.parametrize("name", ["a-deployment-is-injected-in-its-template", "a-macro-is-refused-with-the-alternative"])
 def test_the_program_prints_the_explanation(name: str) -> None:
-    command = [sys.executable, "-m", "mesh_injector.cli", "explain", "-f", "pod.yaml", "--source", "config.yaml", "--color=never"]
+    command = [sys.executable, "-m", "mesh_injector", "explain", "-f", "pod.yaml", "--source", "config.yaml", "--color=never"]
     printed = subprocess.run(command, cwd=GOLDEN / name, capture_output=True, text=True, encoding="utf-8", check=False).stdout
     assert printed.rstrip("\n") == (GOLDEN / name / "explain.txt").read_text(encoding="utf-8").rstrip("\n")
 

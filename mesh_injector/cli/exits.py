@@ -6,12 +6,11 @@ import tempfile
 import traceback
 from typing import Final
 
-from mesh_injector.errors import MeshInjectorError
+from mesh_injector.errors import MeshInjectorError, printable
 from mesh_injector.reasons import CODES, Reason
 
 DONE: Final = 0
 NO: Final = 1
-USAGE: Final = 2
 UNREADABLE: Final = 3
 BUG: Final = 70
 
@@ -19,11 +18,11 @@ BUG: Final = 70
 def report(error: Exception) -> int:
     """Tell an error that nobody handled: a clear one by its message, a bug of ours by a reference to a file with the traceback."""
     if isinstance(error, MeshInjectorError):
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{printable(str(error))}\n")
         return UNREADABLE
     with tempfile.NamedTemporaryFile("w", prefix="mesh-injector-", suffix=".txt", delete=False) as file:
         file.write("".join(traceback.format_exception(error)))
-    what = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    what = printable(f"{type(error).__name__}: {error}")[:200]
     sys.stderr.write(f"[{CODES[Reason.INTERNAL]}] this is a bug of mesh-injector ({what}); please report it with {file.name}\n")
     return BUG
 

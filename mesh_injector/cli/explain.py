@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from rich.text import Text
 
-from mesh_injector import directory
+from mesh_injector import admission, directory
 from mesh_injector.cli import exits, flags, source, subjects
 from mesh_injector.cli import terminal as terminals
 from mesh_injector.cli.flags import flag
@@ -88,7 +88,7 @@ def as_json(subject: Subject, checks: Sequence[Check]) -> dict[str, Any]:
         "mesh": outcome.mesh or None,
         "template": outcome.template or None,
         "message": outcome.message or None,
-        "warnings": list(outcome.warnings),
+        "warnings": [*admission.warnings(outcome), *subject.owned],
         "checks": [{"mesh": check.mesh, "matched": check.matched, "why": check.why} for check in checks],
         "patch": list(outcome.operations) or None,
     }
@@ -112,7 +112,7 @@ def story(subject: Subject, checks: Sequence[Check], terminal: Terminal) -> None
         _line(terminal, "would add" if outcome.verdict is Verdict.AUDITED else "adds", name)
     for name, old in ours.replaced.items() if ours else ():
         _line(terminal, "default", f"{name}: {json.dumps(old)} counts as not set")
-    for warning in outcome.warnings:
+    for warning in (*outcome.warnings, *subject.owned):
         _line(terminal, "warning", warning, "yellow")
     if outcome.error is not None:
         problem = outcome.error.problem

@@ -45,7 +45,7 @@ def inject(  # noqa: PLR0913 # the parameters are the command's flags
 
     Examples:
 
-      mesh-injector inject -f deployment.yaml --source mesh/ | kubectl apply -f -
+      mesh-injector inject -f deployment.yaml --source mesh/ > injected.yaml && kubectl apply -f injected.yaml
 
       kubectl get deploy -o yaml | mesh-injector inject -f - -o diff
     """
@@ -78,20 +78,27 @@ def _print(output: Output, judged: Sequence[Judged], terminal: Terminal) -> None
 
 def _yaml(judged: Sequence[Judged], terminal: Terminal) -> None:
     """Print every document: an untouched one as it was written, comments included."""
+    if not judged:
+        return
     texts = [documents.dump(one.injected) if one.patch or not one.document.text else one.document.text.strip("\n") for one in judged]
     terminal.data("\n---\n".join(text.rstrip("\n") for text in texts))
 
 
 def _patches(judged: Sequence[Judged], terminal: Terminal) -> None:
-    """Print the operations of one workload, or a line of JSON for each of several."""
-    found = [subject for one in judged for subject in one.subjects]
-    if len(judged) == 1 and len(found) == 1:
-        terminal.json(found[0].patch)
+    """Print the operations of one document, or a line of JSON for each of several and each item of a List."""
+    lines = [line for one in judged for line in _lines(one)]
+    if len(judged) == 1 and not judged[0].document.kind.endswith("List"):
+        terminal.json(judged[0].patch)
         return
-    for subject in found:
-        body = subject.document.body
-        line = {"kind": body.get("kind"), "namespace": subject.namespace.name, "name": _name(body), "patch": subject.patch}
+    for line in lines:
         terminal.data(json.dumps(line, ensure_ascii=False))
+
+
+def _lines(one: Judged) -> list[dict[str, Any]]:
+    """Name each workload of a document with its operations; a document without one has none to do."""
+    found = [(subject.document.body, subject.namespace.name, subject.patch) for subject in one.subjects]
+    found = found or [(one.document.body, one.document.namespace, [])]
+    return [{"kind": body.get("kind"), "namespace": namespace, "name": _name(body), "patch": patch} for body, namespace, patch in found]
 
 
 def _name(body: dict[str, Any]) -> str:
@@ -126,18 +133,12 @@ def report(judged: Sequence[Judged], problems: Sequence[Problem], terminal: Term
         elif rows:
             mesh = f" by {outcome.mesh}" if outcome.mesh else ""
             terminal.say(f"{outcome.verdict.value:9} {subject.workload.label} ({subject.namespace.name}){mesh}: {why(subject)}")
-        for warning in _warnings(subject):
+        for warning in (*subject.outcome.warnings, *subject.owned):
             terminal.say(f"warning: {subject.workload.label}: {warning}", style="yellow")
     for problem in problems:
         terminal.problem(problem)
     if not found and not problems:
         terminal.say("warning: there is no pod or workload in the input", style="yellow")
-
-
-def _warnings(subject: Subject) -> list[str]:
-    owner = subject.workload.controlled_by
-    owned = [f"{owner} controls it, so injecting it has no effect; inject {owner.partition('/')[0]} instead"] if owner else []
-    return [*subject.outcome.warnings, *owned]
 
 
 def code(judged: Sequence[Judged], problems: Sequence[Problem]) -> int:

@@ -13,6 +13,7 @@ from mesh_injector.cli import terminal as terminals
 from mesh_injector.cli.flags import flag
 from mesh_injector.cli.subjects import Scope
 from mesh_injector.cli.terminal import Terminal
+from mesh_injector.engine import overlay
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Namespace
 from mesh_injector.engine.template import PatchTemplate, names
@@ -66,7 +67,7 @@ def render(  # noqa: PLR0913 # the parameters are the command's flags
             for pod, given in collected:
                 _show(template, pod, given, terminal)
         else:
-            _print([template.render(given).body for _, given in collected], output, terminal)
+            _print([_checked(found, template, given) for _, given in collected], output, terminal)
     except InjectionError as error:
         terminal.problem(error.problem)
         return exits.NO
@@ -80,6 +81,13 @@ def _find(name: str, snapshot: Snapshot) -> Mesh:
         return found[0]
     known = ", ".join(map(str, found or snapshot.rules.meshes)) or "none"
     raise typer.BadParameter(f"{'several meshes are' if found else 'no mesh is'} named {name!r}; there are {known}", param_hint="--mesh")
+
+
+def _checked(mesh: Mesh, template: PatchTemplate, given: dict[str, Any]) -> dict[str, Any]:
+    """Render, and check what comes out as the webhook does. Raises InjectionError."""
+    rendered = template.render(given)
+    overlay.make(rendered, privileged=mesh.privileged)
+    return rendered.body
 
 
 def _template(mesh: Mesh) -> PatchTemplate:

@@ -15,7 +15,7 @@ from mesh_injector.engine.pipeline import Outcome
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Namespace, Operation
 from mesh_injector.engine.selector import Selector
-from mesh_injector.errors import ConfigError, MeshInjectorError, Problem
+from mesh_injector.errors import ConfigError, MeshInjectorError, Problem, ReviewError
 from mesh_injector.store import Snapshot
 from mesh_injector.workloads import Workload
 
@@ -39,6 +39,12 @@ class Subject:
         """The operations that make the injected document of the document."""
         prefix = "".join(f"/{part}" for part in self.workload.path)
         return [{**operation, "path": prefix + operation["path"]} for operation in self.outcome.patch]
+
+    @property
+    def owned(self) -> list[str]:
+        """Warn that changing what a controller owns has no effect."""
+        owner = self.workload.controlled_by
+        return [f"{owner} controls it, so injecting it has no effect; inject {owner.partition('/')[0]} instead"] if owner else []
 
     @property
     def injected(self) -> dict[str, Any]:
@@ -110,6 +116,8 @@ def judge(found: Sequence[Document], snapshot: Snapshot, within: Scope) -> Itera
         for item in items:
             try:
                 subjects += _decide(item, snapshot, within)
+            except ReviewError as error:
+                problems.append(_mistyped(error.problem, item))
             except MeshInjectorError as error:
                 problems.append(_placed(error.problem, item))
         yield Judged(document, tuple(subjects), tuple(problems))
@@ -131,6 +139,12 @@ def _labels(body: dict[str, Any]) -> dict[str, str]:
     """Read the labels of the object itself, as kubectl's `-l` does."""
     labels = (body.get("metadata") or {}).get("labels")
     return {str(key): str(value) for key, value in labels.items()} if isinstance(labels, dict) else {}
+
+
+def _mistyped(problem: Problem, document: Document) -> Problem:
+    """Say of a pod with a value of the wrong type what a person can do about it."""
+    fix = "correct its type; names, labels and annotations are texts: put numbers and booleans in quotes"
+    return Problem(reasons.FIELD_WRONG, problem.what, str(document.origin), fix, document.excerpt(document.origin))
 
 
 def _placed(problem: Problem, document: Document) -> Problem:

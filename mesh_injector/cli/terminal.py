@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from mesh_injector import documents
+from mesh_injector import documents, errors
 from mesh_injector.cli.flags import Color
 from mesh_injector.engine.pipeline import Verdict
 from mesh_injector.errors import Problem
@@ -95,9 +95,16 @@ class Terminal:
         self.out.print(table)
 
 
+class _Console(Console):
+    """rich ends the program with 1 when the reader of its output goes away; that would say "no" where nothing was refused."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def _console(file: IO[str], color: Color) -> Console:
     force = {Color.AUTO: None, Color.ALWAYS: True, Color.NEVER: False}[color]
-    console = Console(file=file, force_terminal=force, no_color=True if color is Color.NEVER else None, highlight=False, emoji=False)
+    console = _Console(file=file, force_terminal=force, no_color=True if color is Color.NEVER else None, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = _PIPED_WIDTH
     return console
@@ -111,7 +118,7 @@ def _diff_style(line: str) -> str:
 
 def clean(text: str) -> str:
     """Replace what a terminal would obey: names and messages are shown, never executed."""
-    return "".join(character if character.isprintable() or character == "\n" else "·" for character in text)
+    return "\n".join(map(errors.printable, text.split("\n")))
 
 
 def verdict(of: Verdict) -> Text:

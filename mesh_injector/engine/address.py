@@ -5,7 +5,7 @@ The record lists addresses; placement makes them beside the JSON Pointers (RFC 6
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -66,10 +66,10 @@ def item_key(item: Any, merge_keys: tuple[str, ...]) -> str:
 
 
 def without_empty(value: Any) -> Any:
-    """Leave out members that are null, false, 0, empty text, lists or mappings: the API server fills in and drops such things."""
+    """Leave out members that are null, empty text, lists or mappings; `false` and 0 mean something (`tolerationSeconds: 0`)."""
     if isinstance(value, Mapping):
         kept = {key: without_empty(item) for key, item in value.items()}
-        return {key: item for key, item in kept.items() if item}
+        return {key: item for key, item in kept.items() if item not in (None, "", [], {})}
     return [without_empty(item) for item in value] if isinstance(value, list) else value
 
 
@@ -111,26 +111,71 @@ class Place:
         return self.holder[self.key]
 
 
+class Finder:
+    """Finds what addresses name in one pod. The keys of a list are worked out once, so that a long record costs no more than a long list.
+
+    It is right as long as the lists it has seen keep their items; make a new one after a change.
+    """
+
+    def __init__(self, body: Mapping[str, Any]) -> None:
+        self.body = body
+        self._positions: dict[int, tuple[list[Any], dict[str, int]]] = {}
+
+    def find(self, address: Address) -> Place | None:
+        """Find what an address names: the first item of a doubled name; None when it is not there."""
+        return self._walk(address, len(address))
+
+    def parent(self, address: Address) -> Place | None:
+        """Find what holds the last step of an address: for an address of one step the half of the pod."""
+        return self._walk(address, len(address) - 1)
+
+    def _walk(self, address: Address, length: int) -> Place | None:
+        top = half(address)
+        is_there = isinstance(self.body.get(top), Mapping)
+        place = Place(self.body, top, f"/{top}", schema.POD.field(top)) if is_there else None
+        name = ""
+        for step in address[:length]:
+            if place is None:
+                return None
+            place = self._item(place, step.key, name) if isinstance(step, Item) else _field(place, step)
+            name = step if isinstance(step, str) else name
+        return place
+
+    def _item(self, place: Place, key: str, name: str) -> Place | None:
+        holder = place.value
+        if isinstance(holder, Mapping):
+            return _field(place, key)
+        if not isinstance(holder, list):
+            return None
+        index = self._index(holder, keys_of(place.node, name)).get(key)
+        if index is None:
+            return None
+        return Place(holder, index, f"{place.pointer}/{index}", place.node.item() if place.node else None)
+
+    def _index(self, holder: list[Any], merge_keys: tuple[str, ...]) -> dict[str, int]:
+        """Say where each key stands first; the list is kept beside it, so that no other can take its identity."""
+        if id(holder) not in self._positions:
+            positions: dict[str, int] = {}
+            for index, item in enumerate(holder):
+                positions.setdefault(item_key(item, merge_keys), index)
+            self._positions[id(holder)] = (holder, positions)
+        return self._positions[id(holder)][1]
+
+
 def find(body: Mapping[str, Any], address: Address) -> Place | None:
-    """Find what an address names in a pod: the first item of a doubled name; None when it is not there."""
-    return _walk(body, address, len(address))
+    """Find what one address names in a pod; None when it is not there."""
+    return Finder(body).find(address)
 
 
 def parent(body: Mapping[str, Any], address: Address) -> Place | None:
-    """Find what holds the last step of an address: for an address of one step the half of the pod."""
-    return _walk(body, address, len(address) - 1)
+    """Find what holds the last step of one address."""
+    return Finder(body).parent(address)
 
 
-def _walk(body: Mapping[str, Any], address: Address, length: int) -> Place | None:
-    top = half(address)
-    place = Place(body, top, f"/{top}", schema.POD.field(top)) if isinstance(body.get(top), Mapping) else None
-    name = ""
-    for step in address[:length]:
-        if place is None:
-            return None
-        place = _item(place, step.key, name) if isinstance(step, Item) else _field(place, step)
-        name = step if isinstance(step, str) else name
-    return place
+def last_first(places: Iterable[Place]) -> list[Place]:
+    """Sort places so that taking one away leaves the index of those that follow right; each place once."""
+    distinct = {(id(place.holder), place.key): place for place in places}
+    return sorted(distinct.values(), key=lambda place: place.key if isinstance(place.key, int) else -1, reverse=True)
 
 
 def _field(place: Place, name: str) -> Place | None:
@@ -138,19 +183,6 @@ def _field(place: Place, name: str) -> Place | None:
     if not isinstance(holder, Mapping) or holder.get(name) is None:
         return None
     return Place(holder, name, f"{place.pointer}/{escape(name)}", place.node.field(name) if place.node else None)
-
-
-def _item(place: Place, key: str, name: str) -> Place | None:
-    holder = place.value
-    if isinstance(holder, Mapping):
-        return _field(place, key)
-    if not isinstance(holder, list):
-        return None
-    merge_keys = keys_of(place.node, name)
-    for index, item in enumerate(holder):
-        if item_key(item, merge_keys) == key:
-            return Place(holder, index, f"{place.pointer}/{index}", place.node.item() if place.node else None)
-    return None
 
 
 def escape(name: str) -> str:

@@ -6,9 +6,10 @@ Only what the API server would refuse or silently drop is a finding; a pod that 
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
-from mesh_injector.engine import address, schema, selector
+from mesh_injector.engine import address, defaults, schema, selector
 from mesh_injector.engine.pod import Pod
 from mesh_injector.reasons import Reason
 
@@ -73,15 +74,23 @@ def containers(spec: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any
 
 
 def _repeats(spec: Mapping[str, Any]) -> Iterator[Finding]:
-    """A name twice in one template; names of containers and init containers are one space."""
+    """A name twice in one template, in whatever list has names; those of containers and init containers are one space."""
     yield from _twice([(path, container["name"]) for path, container in containers(spec)], "container name")
-    volumes = enumerate(spec.get("volumes") or ())
-    yield from _twice([(("spec", "volumes", index), volume["name"]) for index, volume in volumes], "volume name")
+    yield from _repeats_in({key: value for key, value in spec.items() if key not in CONTAINER_LISTS}, _SPEC, ("spec",))
     for path, container in containers(spec):
-        for field, what in (("env", "env name"), ("volumeMounts", "mount path"), ("ports", "port")):
-            keys = address.keys_of(_CONTAINER.field(field), field)
-            items = enumerate(container.get(field) or ())
-            yield from _twice([((*path, field, index), address.item_key(item, keys)) for index, item in items], what)
+        yield from _repeats_in(container, _CONTAINER, path)
+
+
+def _repeats_in(members: Mapping[str, Any], node: schema.Node | None, path: Path) -> Iterator[Finding]:
+    """Look into the lists of one object and into the objects that are merged by their fields; items are whole."""
+    for name, value in members.items():
+        inner = node.field(name) if node else None
+        keys = address.keys_of(inner, name)
+        if keys and isinstance(value, list):
+            what = _WORDS.get(name, f"name in `{name}`")
+            yield from _twice([((*path, name, index), address.item_key(item, keys)) for index, item in enumerate(value)], what)
+        elif isinstance(value, Mapping) and inner is not None and inner.kind == "object":
+            yield from _repeats_in(value, inner, (*path, name))
 
 
 def _twice(names: list[tuple[Path, str]], what: str) -> Iterator[Finding]:
@@ -135,6 +144,7 @@ def _sources(spec: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(("spec", "volumes", index), f"has several sources: {', '.join(sources)}", "keep one")
 
 
+_WORDS: Final = {"volumes": "volume name", "env": "env name", "volumeMounts": "mount path", "ports": "port"}
 _CHECKS: Final[tuple[Callable[[Mapping[str, Any]], Iterator[Finding]], ...]] = (_repeats, _names, _ports, _images, _sources)
 _SPEC: Final = schema.POD.field("spec")
 _LIST: Final = _SPEC.field("containers") if _SPEC else None
@@ -154,6 +164,7 @@ def _metadata(metadata: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(("metadata", "annotations", RECORD), "is the record, which the injector writes itself", "remove it")
 
 
+_APPARMOR: Final = "container.apparmor.security.beta.kubernetes.io/"
 _POD_RIGHTS: Final[dict[str, Callable[[Any], bool]]] = {
     **dict.fromkeys(("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"), bool),
     **dict.fromkeys(("nodeName", "serviceAccountName", "serviceAccount", "priorityClassName", "runtimeClassName"), bool),
@@ -165,6 +176,11 @@ def _rights(body: Mapping[str, Any]) -> Iterator[Finding]:
     """Fields that give a pod more than its author had, judged by value: `privileged: false` is fine."""
     metadata, spec = body.get("metadata") or {}, body.get("spec") or {}
     found: list[Path] = [("metadata", field) for field in ("ownerReferences", "finalizers") if metadata.get(field)]
+    found += [
+        ("metadata", "annotations", key)
+        for key, value in (metadata.get("annotations") or {}).items()
+        if key.startswith(_APPARMOR) and value == "unconfined"
+    ]
     found += [("spec", field) for field, grants in _POD_RIGHTS.items() if field in spec and grants(spec[field])]
     found += [("spec", "volumes", index, "hostPath") for index, volume in enumerate(spec.get("volumes") or ()) if "hostPath" in volume]
     found += [("spec", "securityContext", *path) for path in _context_rights(spec.get("securityContext") or {})]
@@ -180,6 +196,8 @@ def _rights(body: Mapping[str, Any]) -> Iterator[Finding]:
 def _context_rights(context: Mapping[str, Any]) -> Iterator[Path]:
     if context.get("privileged"):
         yield ("privileged",)
+    if (context.get("windowsOptions") or {}).get("hostProcess"):
+        yield ("windowsOptions", "hostProcess")
     if (context.get("capabilities") or {}).get("add"):
         yield ("capabilities", "add")
     if context.get("procMount") not in (None, "", "Default"):
@@ -193,6 +211,27 @@ def of_union(pod: Pod, spec: Mapping[str, Any]) -> Iterator[Finding]:
     """Find what only pod and overlay together make wrong: a mount without its volume, two containers on one host port."""
     yield from _mounts(pod, spec)
     yield from _host_ports(pod, spec)
+    yield from _limits(pod, spec)
+
+
+def _limits(pod: Pod, spec: Mapping[str, Any]) -> Iterator[Finding]:
+    """Source: the API server refuses a request above its limit; in a container that we touch either may be the pod's."""
+    for path, container in containers(spec):
+        brought = container.get("resources") or {}
+        theirs = {} if "image" in container or not brought else _resources(pod, str(path[1]), container["name"])
+        requests, limits = ({**(brought.get(kind) or {}), **(theirs.get(kind) or {})} for kind in ("requests", "limits"))
+        for name, request in requests.items():
+            wanted, most = defaults.quantity(request), defaults.quantity(limits.get(name))
+            if isinstance(wanted, Decimal) and isinstance(most, Decimal) and wanted > most:
+                what = f"requests {name} {request!s:.40} and is limited to {limits[name]!s:.40}"
+                yield Finding((*path, "resources"), what, "raise the limit or lower the request")
+
+
+def _resources(pod: Pod, kind: str, name: str) -> Mapping[str, Any]:
+    """Read the resources of the pod's own container."""
+    found: Mapping[str, Any] = next((container for container in pod.spec_member(kind) or () if container.get("name") == name), {})
+    resources = found.get("resources")
+    return {key: value for key, value in resources.items() if isinstance(value, Mapping)} if isinstance(resources, Mapping) else {}
 
 
 def _mounts(pod: Pod, spec: Mapping[str, Any]) -> Iterator[Finding]:
@@ -205,7 +244,7 @@ def _mounts(pod: Pod, spec: Mapping[str, Any]) -> Iterator[Finding]:
         return
     theirs = pod.spec_member("volumes")
     there = [*(spec.get("volumes") or ()), *(theirs if isinstance(theirs, list) else ())]
-    volumes = {volume.get("name") for volume in there if isinstance(volume, Mapping)}
+    volumes = {str(volume.get("name")) for volume in there if isinstance(volume, Mapping)}
     for path, name in mounts:
         if name not in volumes:
             yield Finding(path, f"mounts the volume `{name}`, which neither the template nor the pod has", "add it under `volumes`")
@@ -234,7 +273,7 @@ def _host_ports(pod: Pod, spec: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _host_port(port: Mapping[str, Any]) -> tuple[Any, ...]:
-    return port["hostPort"], port.get("protocol") or "TCP", port.get("hostIP") or ""
+    return str(port["hostPort"]), port.get("protocol") or "TCP", str(port.get("hostIP") or "")
 
 
 def _port(port: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -12,7 +12,10 @@ from mesh_injector.errors import InjectionError
 Path = tuple[str | int, ...]
 
 IGNORED_METADATA: Final = frozenset(
-    {"name", "generateName", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"}
+    {
+        *("name", "generateName", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"),
+        *("deletionTimestamp", "deletionGracePeriodSeconds"),
+    }
 )
 """Parts of `ObjectMeta` that belong to the pod alone: a template may show them, and they count for nothing."""
 
@@ -47,6 +50,9 @@ def make(rendered: Rendered, *, privileged: bool, init_first: bool = True) -> Ov
     if findings:
         raise _error(rendered, findings[0], len(findings) - 1)
     metadata, spec = (prune(body.get(half) or {}, schema.POD.field(half)) for half in ("metadata", "spec"))
+    if "serviceAccount" in spec:  # the deprecated name of the same field, which Kubernetes fills in from the other one
+        alias = spec.pop("serviceAccount")
+        spec.setdefault("serviceAccountName", alias)
     return Overlay(metadata, spec, rendered, init_first)
 
 

@@ -10,7 +10,7 @@ from mesh_injector.engine import placement, record, reinvocation
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.record import Record
 from mesh_injector.engine.rules import Check, Decision, Namespace, Operation, Rules, Severity
-from mesh_injector.errors import InjectionError
+from mesh_injector.errors import InjectionError, printable
 from mesh_injector.reasons import Reason
 
 
@@ -59,7 +59,7 @@ class Outcome:
         mesh = f"mesh {self.mesh}: " if self.mesh else ""
         problem = self.error.problem
         parts = [problem.what, f"at {problem.where}" if problem.where else "", f"fix: {problem.fix}" if problem.fix else ""]
-        return f"mesh-injector: [{problem.code}] {mesh}{'; '.join(filter(None, parts))}"
+        return printable(f"mesh-injector: [{problem.code}] {mesh}{'; '.join(filter(None, parts))}")
 
 
 def inject(pod: Pod, namespace: Namespace, rules: Rules) -> Outcome:
@@ -68,15 +68,19 @@ def inject(pod: Pod, namespace: Namespace, rules: Rules) -> Outcome:
 
 
 def _judge(pod: Pod, namespace: Namespace, rules: Rules) -> tuple[Outcome, Pod]:
-    """Decide about a pod without what its record lists, or as it stands where a record without worth would let it pass."""
+    """Decide about a pod without what its record lists, or as it stands where a record without worth would let it pass.
+
+    The pod's own opt-out wins over any record.
+    """
     stripped = record.strip(pod.whole()) if record.ANNOTATION in pod.annotations else None
-    if stripped is not None:
+    if stripped is not None and rules.decide(pod, namespace).reason is not Reason.OPTED_OUT_BY_POD:
         base = Pod.from_document(stripped[0])
         outcome = _decide(pod, base, stripped[1], namespace, rules)
         if not outcome.passes:
             return outcome, base
-    plain = _decide(pod, pod, None, namespace, rules)
-    return (outcome, base) if stripped is not None and plain.passes else (plain, pod)
+        plain = _decide(pod, pod, None, namespace, rules)
+        return (outcome, base) if plain.passes else (plain, pod)
+    return _decide(pod, pod, None, namespace, rules), pod
 
 
 def _decide(pod: Pod, base: Pod, old: Record | None, namespace: Namespace, rules: Rules) -> Outcome:
@@ -126,8 +130,8 @@ def _again(decision: Decision, operations: list[Operation], warnings: tuple[str,
 
 
 def _done(decision: Decision, reason: Reason, operations: list[Operation], warnings: tuple[str, ...]) -> Outcome:
-    if decision.severity is Severity.AUDIT:
-        return Outcome(Verdict.AUDITED, Reason.AUDIT_MODE, decision.mesh, decision.template, operations, warnings)
+    if decision.severity is Severity.AUDIT:  # nothing was kept or changed, so there is nothing to warn of
+        return Outcome(Verdict.AUDITED, Reason.AUDIT_MODE, decision.mesh, decision.template, operations, decision.warnings)
     if not operations:
         return _skipped(decision, Reason.NOTHING_TO_INJECT, warnings)
     return Outcome(Verdict.INJECTED, reason, decision.mesh, decision.template, operations, warnings)

@@ -23,6 +23,9 @@ VERSION: Final = 1
 ANNOTATIONS_LIMIT: Final = 256 * 1024
 """Bytes of all keys and values of a pod's annotations, https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/."""
 
+ADDRESSES: Final = 4096
+"""So many addresses a record may have: taking them out of a pod is work that whoever writes an annotation can cause."""
+
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     """What was added: addresses of leaves, of lists and maps that were created, and old values of replaced defaults."""
@@ -47,7 +50,7 @@ def seal(pod: Pod, placement: Placement, mesh: str, template: str) -> list[Opera
     has_map = pod.metadata.annotations is not None or "annotations" in created
     created += [] if has_map else ["annotations"]
     text = write(Record(VERSION, mesh, template, tuple(placement.added), tuple(created), placement.replaced))
-    _check_size(pod, operations, text)
+    _check_size(pod, operations, text, len(placement.added) + len(created) + len(placement.replaced))
     if has_map:
         operations.append({"op": "add", "path": f"/metadata/annotations/{address.escape(ANNOTATION)}", "value": text})
     else:
@@ -55,7 +58,10 @@ def seal(pod: Pod, placement: Placement, mesh: str, template: str) -> list[Opera
     return operations
 
 
-def _check_size(pod: Pod, operations: list[Operation], text: str) -> None:
+def _check_size(pod: Pod, operations: list[Operation], text: str, addresses: int) -> None:
+    if addresses > ADDRESSES:
+        what = f"the template adds {addresses} things to the pod, and a record holds at most {ADDRESSES}"
+        raise InjectionError(Reason.RENDERED_INVALID_POD, what, where=f"metadata.annotations[{ANNOTATION}]", fix="bring fewer things")
     values = [operation["value"] for operation in operations if operation["path"].startswith("/metadata/annotations")]
     maps = [value if isinstance(value, Mapping) else {"": value} for value in (dict(pod.annotations), *values, {ANNOTATION: text})]
     size = sum(len(f"{key}{value}".encode()) for part in maps for key, value in part.items())
@@ -78,6 +84,7 @@ def read(text: str) -> Record | None:
         return None
     believed = (
         record.version == VERSION
+        and len(record.added) + len(record.created) + len(record.replaced) <= ADDRESSES
         and all(map(_is_leaf, record.added))
         and all(map(_is_creation, record.created))
         and all(_is_leaf(name) and not isinstance(_address(name)[-1], Item) for name in record.replaced)
@@ -93,8 +100,9 @@ def strip(body: Mapping[str, Any]) -> tuple[dict[str, Any], Record] | None:
         return None
     pod = copy.deepcopy(dict(body))
     del pod["metadata"]["annotations"][ANNOTATION]
-    for name in record.added:
-        _remove(pod, name)
+    finder = address.Finder(pod)
+    for place in address.last_first(filter(None, (finder.find(_address(name)) for name in record.added))):
+        del place.holder[place.key]
     for name, old in record.replaced.items():
         _restore(pod, name, old)
     for name in innermost_first(record.created):
@@ -105,12 +113,6 @@ def strip(body: Mapping[str, Any]) -> tuple[dict[str, Any], Record] | None:
 def innermost_first(created: Iterable[str]) -> list[str]:
     """Sort the addresses of lists and maps so that each comes before what holds it; `metadata` holds maps that do not say so."""
     return sorted(created, key=lambda name: (name != "metadata", len(name)), reverse=True)
-
-
-def _remove(pod: dict[str, Any], name: str) -> None:
-    place = address.find(pod, _address(name))
-    if place is not None:
-        del place.holder[place.key]
 
 
 def _restore(pod: dict[str, Any], name: str, old: Any) -> None:

@@ -89,8 +89,8 @@ def parse(body: Mapping[str, Any]) -> Selector:
 
 
 _TERM: Final = re.compile(
-    r"\s*(?:(?P<absent>!)\s*)?(?P<key>[^\s!=,()]+)\s*"
-    r"(?:(?P<equals>!=|==?)\s*(?P<value>[^\s,()=!]*)|(?P<set>in|notin)\s*\((?P<values>[^()]*)\))?\s*(?:,|\Z)"
+    r"\s*(?:(?P<absent>!)\s*)?(?P<key>[^\s!=,()]+)"
+    r"(?:\s*(?P<equals>!=|==?)\s*(?P<value>[^\s,()=!]*)|\s+(?P<set>in|notin)\s*\((?P<values>[^()]*)\))?\s*(?:,|\Z)"
 )
 
 

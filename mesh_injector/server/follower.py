@@ -73,3 +73,5 @@ async def certificate(directory: Path, live: certs.ServingContext, loaded: certs
                 _log.warning("the certificate cannot be used: the last good one serves on")
                 _tell_problems([error.problem])
             told = str(error)
+        except Exception:  # noqa: BLE001 # whatever it is, the next look may be better than the end of all looks
+            _log.exception("internal error while the certificate was read: the last good one serves on")

@@ -3,7 +3,7 @@ import sys
 
 
 def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "mesh_injector.cli", "demo", *arguments]
+    command = [sys.executable, "-m", "mesh_injector", "demo", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 

@@ -66,13 +66,14 @@ def test_an_item_is_named_by_its_keys_or_by_its_digest(item: Any, keys: tuple[st
 
 
 def test_the_digest_of_an_item_forgets_order_and_empty_members() -> None:
-    one: dict[str, Any] = {"key": "a", "operator": "Exists", "value": "", "tolerationSeconds": None, "more": {"x": False}, "list": []}
+    one: dict[str, Any] = {"key": "a", "operator": "Exists", "value": "", "tolerationSeconds": None, "more": {"x": {}}, "list": []}
     assert address.item_key(one, ()) == address.item_key({"operator": "Exists", "key": "a"}, ())
     assert address.item_key(one, ()) != address.item_key({"operator": "Exists", "key": "b"}, ())
+    assert address.item_key({"key": "a", "tolerationSeconds": 0}, ()) != address.item_key({"key": "a"}, ())
 
 
 def test_empty_members_are_left_out_at_every_depth_and_items_stay() -> None:
-    assert address.without_empty({"a": [{"b": 0, "c": 1}, {}], "d": {"e": {"f": ""}}, "g": None}) == {"a": [{"c": 1}, {}]}
+    assert address.without_empty({"a": [{"b": 0, "c": 1, "h": None}, {}], "d": {"e": {"f": ""}}}) == {"a": [{"b": 0, "c": 1}, {}]}
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_anything_else_is_set_and_the_type_counts(field: str, value: Any) -> Non
         ({"command": ["a", "b"]}, {"command": ["a", "b"]}),
         ({"resources": {"limits": {"cpu": "500m"}}}, {"resources": {"limits": {"cpu": "0.5"}}}),
         ({"resources": {}}, {"resources": {"limits": {}}}),
-        ({"envFrom": [{"configMapRef": {"name": "x", "optional": False}}]}, {"envFrom": [{"configMapRef": {"name": "x"}}]}),
+        ({"envFrom": [{"configMapRef": {"name": "x"}, "prefix": ""}]}, {"envFrom": [{"configMapRef": {"name": "x"}}]}),
         (
             {"livenessProbe": {"httpGet": {"port": 1, "scheme": "HTTP"}, "periodSeconds": 10}},
             {"livenessProbe": {"httpGet": {"port": 1}}},

@@ -246,10 +246,15 @@ def test_a_refusal_of_the_pod_as_it_stands_is_no_exemption_either() -> None:
 
 
 def test_a_record_is_believed_where_the_pod_passes_both_ways() -> None:
-    rules = Fixed(Decision(Reason.OPTED_OUT_BY_POD), Decision(Reason.NO_MESH_MATCHED))
+    rules = Fixed(Decision(Reason.AUTO_INJECT_OFF), Decision(Reason.NO_MESH_MATCHED))
     pod = Pod.from_document(forged("labels[app]"))
     assert pipeline.inject(pod, SHOP, rules).reason is Reason.NO_MESH_MATCHED
     assert pipeline.checks(pod, SHOP, rules) == (Check("mesh-system/shop", False, "app"),)
+
+
+def test_the_pods_own_opt_out_wins_over_a_record_that_claims_its_label() -> None:
+    rules = Fixed(Decision(Reason.OPTED_OUT_BY_POD), bringing(ENVOY))
+    assert pipeline.inject(Pod.from_document(forged("labels[app]")), SHOP, rules).reason is Reason.OPTED_OUT_BY_POD
 
 
 def test_a_record_of_a_container_that_is_not_ours_does_not_exempt() -> None:

@@ -208,7 +208,7 @@ def test_an_item_of_a_container_that_differs_is_kept_with_a_warning(field: str, 
         ("env", [{"name": "A"}], '[{name: A, value: ""}]'),
         ("volumeMounts", [{"name": "data", "mountPath": "/x", "readOnly": True}], "[{name: data, mountPath: /x}]"),
         ("ports", [{"containerPort": 80, "protocol": "TCP"}], "[{containerPort: 80}]"),
-        ("envFrom", [{"prefix": "", "configMapRef": {"name": "c", "optional": False}}], "[{configMapRef: {name: c}}]"),
+        ("envFrom", [{"prefix": "", "configMapRef": {"name": "c"}}], "[{configMapRef: {name: c}}]"),
     ],
 )
 def test_an_equal_item_of_a_container_is_left_without_a_warning(field: str, theirs: Any, ours: str) -> None:

@@ -101,6 +101,13 @@ class Budget:
         """Charge a value with everything inside it; return its characters. Undefined names inside it are found here."""
         return self._walk(value, 0)
 
+    def measure(self, value: Any) -> int:
+        """Bound a value that is only on its way, as work; return its characters. It counts as values when it is written."""
+        passing = Budget()
+        characters = passing.admit(value)
+        self.spend(passing.values)
+        return characters
+
     def _walk(self, value: Any, depth: int) -> int:
         self.values += 1
         if self.values > VALUES:

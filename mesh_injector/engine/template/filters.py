@@ -78,7 +78,7 @@ def to_round(_budget: Budget, value: Any, precision: int = 0) -> Any:
 
 def structure(budget: Budget, value: Any) -> Structure:
     """Make a value structure where it stands alone, and JSON inside text."""
-    budget.produce(budget.admit(value))
+    budget.produce(budget.measure(value))
     return value if isinstance(value, Structure) else Structure(value)
 
 

@@ -69,32 +69,35 @@ def to_list(budget: Budget, value: Any) -> list[Any]:
 
 
 def _chosen(budget: Budget, value: Any, attribute: Any, test: tuple[Any, ...], wanted: bool) -> list[Any]:
+    """Choose by a test, or by the truth of each value where none is named; an attribute that is not there is not true."""
     items = items_of(budget, value)
+    judged = zip(items, attributes(budget, items, attribute), strict=True)
+    if not test:
+        return [item for item, found in judged if (not isinstance(found, Missing) and bool(found)) is wanted]
     name, *arguments = test
     if name not in trials.TESTS:
         raise fault(f"an unknown test `{name}`", f"there are {', '.join(sorted(trials.TESTS))}")
-    judged = zip(items, attributes(budget, items, attribute), strict=True)
     return [item for item, found in judged if bool(trials.TESTS[name](budget, found, *arguments)) is wanted]
 
 
 def select(budget: Budget, value: Any, *test: Any) -> list[Any]:
     """Keep the items that pass a test."""
-    return _chosen(budget, value, None, test or ("true",), True)
+    return _chosen(budget, value, None, test, True)
 
 
 def reject(budget: Budget, value: Any, *test: Any) -> list[Any]:
     """Drop the items that pass a test."""
-    return _chosen(budget, value, None, test or ("true",), False)
+    return _chosen(budget, value, None, test, False)
 
 
 def selectattr(budget: Budget, value: Any, attribute: Any, *test: Any) -> list[Any]:
     """Keep the items whose attribute passes a test."""
-    return _chosen(budget, value, attribute, test or ("defined",), True)
+    return _chosen(budget, value, attribute, test, True)
 
 
 def rejectattr(budget: Budget, value: Any, attribute: Any, *test: Any) -> list[Any]:
     """Drop the items whose attribute passes a test."""
-    return _chosen(budget, value, attribute, test or ("defined",), False)
+    return _chosen(budget, value, attribute, test, False)
 
 
 def _key(budget: Budget, value: Any, case_sensitive: bool) -> Any:

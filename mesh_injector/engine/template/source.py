@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from mesh_injector import errors
 from mesh_injector.documents import Origin, origin
 from mesh_injector.errors import InjectionError
 from mesh_injector.reasons import Reason
@@ -66,5 +67,4 @@ class Source:
 
 def _told(text: str) -> str:
     """Cut and clean what a message repeats of a template or a pod: neither may fill a log or draw on a terminal."""
-    shown = text if len(text) <= TOLD else f"{text[:TOLD]}…"
-    return "".join(character if character.isprintable() else "·" for character in shown)
+    return errors.printable(text if len(text) <= TOLD else f"{text[:TOLD]}…")

@@ -68,13 +68,13 @@ class State:
 
     def build(self, value: Any) -> Any:
         """Charge a list that the template itself builds: without it, 30 lines of `[x, x]` make a billion values."""
-        self.budget.admit(value)
+        self.budget.measure(value)
         return value
 
     def mapping(self, pairs: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
         """Build and charge a mapping with text keys."""
         built = {as_text(key): value for key, value in pairs}
-        self.budget.admit(built)
+        self.budget.measure(built)
         return built
 
     def range(self, *bounds: Any) -> list[int]:

@@ -52,8 +52,17 @@ class _Loading:
         self.unusable: dict[str, str] = {}
         self.templates: dict[TemplateKey, PatchTemplate] = {}
         documents = list(documents)
+        self._tell_strangers(documents)
         self.mesh_documents = self._by_name(document for document in documents if is_mesh(document))
         self.config_maps = self._by_name(document for document in documents if document.kind == "ConfigMap")
+
+    def _tell_strangers(self, documents: Iterable[Document]) -> None:
+        """Tell of documents that were surely meant to be Meshes: our group with another kind or version."""
+        wanted = f"{mesh_spec.GROUP}/{mesh_spec.VERSION}"
+        for document in documents:
+            if document.api_version.partition("/")[0] in (mesh_spec.GROUP, "mesh-injector") and not is_mesh(document):
+                what = f"`{document.api_version}` `{document.kind}` is not a Mesh, and counts for nothing"
+                self._tell(document, ("apiVersion",), reasons.FIELD_WRONG, what, f"write `apiVersion: {wanted}` and `kind: Mesh`")
 
     def run(self) -> Loaded:
         compiled = [self._mesh(name, document) for name, document in sorted(self.mesh_documents.items())]
@@ -182,7 +191,7 @@ class _Loading:
 
 def is_mesh(document: Document) -> bool:
     """Whether a document is a Mesh of ours: other products have Meshes of their own."""
-    return document.kind == "Mesh" and document.api_version.startswith(f"{mesh_spec.GROUP}/")
+    return document.kind == "Mesh" and document.api_version == f"{mesh_spec.GROUP}/{mesh_spec.VERSION}"
 
 
 def _metadata(document: Document) -> dict[str, Any]:

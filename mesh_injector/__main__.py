@@ -1,0 +1,5 @@
+"""`python -m mesh_injector` is the command line."""
+
+from mesh_injector.cli import main
+
+main()
