@@ -33,6 +33,8 @@ _Texts = tuple[tuple[str, str | Problem], ...]
 class Reading:
     """What was found: the documents in order, what is wrong in single files, the names of all files and of the broken ones.
 
+    A file is broken where something in it cannot be read, and where it holds nothing at all, as one does that is being written.
+
     `ok` is False where there is nothing to go by (the path is gone, the folder is empty): whoever serves keeps the last good reading.
     """
 
@@ -78,7 +80,7 @@ def _parse(texts: _Texts) -> Reading:
         parsed = Parsed((), (text,)) if isinstance(text, Problem) else documents.parse(text, source)
         found += parsed.documents
         problems += parsed.problems
-        broken += [source] if parsed.problems else []
+        broken += [source] if parsed.problems or not parsed.documents else []
     return Reading(tuple(found), tuple(problems), tuple(source for source, _ in texts), tuple(broken))
 
 

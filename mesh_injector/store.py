@@ -56,9 +56,14 @@ def keep_broken(documents: Iterable[Document], broken: Iterable[str], last: Snap
     documents = tuple(documents)
     if last is None:
         return documents
-    there, sources = {_identity(document) for document in documents}, set(broken)
-    kept = (document for document in last.documents if document.origin.source in sources and _identity(document) not in there)
+    there, sources = {_identity(document) for document in documents}, tuple(broken)
+    kept = (document for document in last.documents if _is_from(document, sources) and _identity(document) not in there)
     return (*documents, *kept)
+
+
+def _is_from(document: Document, sources: tuple[str, ...]) -> bool:
+    """Whether a document is from one of some files, or from below one of some folders."""
+    return any(document.origin.source == source or document.origin.source.startswith(f"{source}/") for source in sources)
 
 
 def _identity(document: Document) -> tuple[str, str, str]:

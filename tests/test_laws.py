@@ -224,7 +224,7 @@ class Refused(Exception):
 def lean(value: Any) -> Any:
     """Leave out empty members, as the API server may."""
     if isinstance(value, dict):
-        return {key: lean(item) for key, item in value.items() if lean(item) not in (None, "", 0, [], {})}
+        return {key: lean(item) for key, item in value.items() if lean(item) not in (None, "", [], {})}
     return value
 
 
@@ -247,10 +247,10 @@ def counts_as_not_set(where: str, name: str, value: Any) -> bool:
 
 
 def merge_members(where: str, pod: Json, brought: Json) -> None:
-    for name, value in brought.items():
-        if bare(value) in ({}, []):
+    for name, written in brought.items():
+        if bare(written) in ({}, []):
             continue
-        current = pod.get(name)
+        value, current = distinct(name, written), pod.get(name)
         if current is None:
             pod[name] = bare(value)
         elif name in KEYS or (name in WHOLE and isinstance(value, list)):
@@ -261,11 +261,18 @@ def merge_members(where: str, pod: Json, brought: Json) -> None:
             pod[name] = value
 
 
+def distinct(name: str, value: Any) -> Any:
+    """Take an item that a template brings twice as one."""
+    if name not in WHOLE or not isinstance(value, list):
+        return value
+    return [item for at, item in enumerate(value) if lean(item) not in list(map(lean, value[:at]))]
+
+
 def bare(value: Any) -> Any:
     """Leave out the empty maps and lists that a template brings."""
     if not isinstance(value, dict):
         return value
-    kept = {name: item if name in ONE_THING else bare(item) for name, item in value.items()}
+    kept = {name: item if name in ONE_THING else bare(distinct(name, item)) for name, item in value.items()}
     return {name: item for name, item in kept.items() if item not in ({}, [])}
 
 

@@ -144,9 +144,10 @@ def _labels(body: dict[str, Any]) -> dict[str, str]:
 def _mistyped(problem: Problem, document: Document) -> Problem:
     """Say of a pod with a value of the wrong type what a person can do about it."""
     fix = "correct its type; names, labels and annotations are texts: put numbers and booleans in quotes"
-    return Problem(reasons.FIELD_WRONG, problem.what, str(document.origin), fix, document.excerpt(document.origin))
+    origin = document.locate(())
+    return Problem(reasons.FIELD_WRONG, problem.what, str(origin), fix, document.excerpt(origin))
 
 
 def _placed(problem: Problem, document: Document) -> Problem:
     """Name the file and line of the document beside the place inside it."""
-    return replace(problem, where=", ".join(filter(None, (str(document.origin), problem.where))))
+    return replace(problem, where=", ".join(filter(None, (str(document.locate(())), problem.where))))

@@ -116,13 +116,13 @@ def _item(document: Document, at: int) -> Document:
     """Kind and version of a typed list's item come from the list, as in the API machinery's decoder of unstructured lists."""
     path: Path = ("items", at)
     body = document.body["items"][at]
-    place = document.locate(path)
     typed = {"apiVersion": document.api_version, "kind": document.kind.removesuffix("List")} if document.kind != "List" else {}
     if not isinstance(body, dict) or not all((typed | body).get(key) for key in ("apiVersion", "kind")):
+        place = document.locate(path)
         what = f"item {at} of the {document.kind} is no Kubernetes object"
         fix = "give each item `apiVersion` and `kind`"
         raise ConfigError(Problem(reasons.NOT_A_MANIFEST, what, str(place), fix, document.excerpt(place)))
-    return Document(typed | body, place, "", (document, path))
+    return Document(typed | body, document.origin, "", (document, path))
 
 
 class _Composer(yaml.CSafeLoader):

@@ -50,6 +50,7 @@ def of_overlay(body: Mapping[str, Any], *, privileged: bool) -> list[Finding]:
         return findings
     spec = body.get("spec") or {}
     findings = [finding for check in _CHECKS for finding in check(spec)] + list(_metadata(body.get("metadata") or {}))
+    findings += _quantities(spec, _SPEC, ("spec",))
     return findings if privileged else findings + list(_rights(body))
 
 
@@ -99,6 +100,21 @@ def _twice(names: list[tuple[Path, str]], what: str) -> Iterator[Finding]:
         if name in seen:
             yield Finding(path, f"the {what} `{name}` stands twice in the template", "remove or rename one")
         seen.add(name)
+
+
+def _quantities(value: Any, node: schema.Node | None, path: Path) -> Iterator[Finding]:
+    """Find what is no quantity: the API server could not even decode the patch, and would not say whose it is."""
+    if node is None:
+        return
+    if node.kind == "quantity" and not isinstance(defaults.quantity(value), Decimal):
+        fix = "write a number with a suffix such as m, k, Mi or Gi: `100m`, `128Mi`"
+        yield Finding(path, f"`{value!s:.40}` is no quantity", fix)
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _quantities(item, node.field(name), (*path, name))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _quantities(item, node.item(), (*path, index))
 
 
 def _names(spec: Mapping[str, Any]) -> Iterator[Finding]:

@@ -102,10 +102,15 @@ def _contains_items(found: list[Any], brought: list[Any], node: schema.Node | No
         return len(found) == len(brought) and all(contains(*pair, item_node) for pair in zip(found, brought, strict=True))
     merge_keys = address.keys_of(node, name)
     known: dict[str, Any] = {}
+    repeated: set[str] = set()  # the last variable of a name is the one that counts at run time
     for item in found:
-        known.setdefault(address.item_key(item, merge_keys), item)
+        key = address.item_key(item, merge_keys)
+        repeated |= {key} if merge_keys and key in known else set()
+        known.setdefault(key, item)
     keys = [address.item_key(item, merge_keys) for item in brought]
-    return all(key in known and (not merge_keys or contains(known[key], item, item_node)) for key, item in zip(keys, brought, strict=True))
+    return not repeated.intersection(keys) and all(
+        key in known and (not merge_keys or contains(known[key], item, item_node)) for key, item in zip(keys, brought, strict=True)
+    )
 
 
 _QUANTITY: Final = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([eE][+-]?[0-9]{1,3})|([numkMGTPE]?|[KMGTPE]i))\Z", re.ASCII)
@@ -120,7 +125,7 @@ def quantity(value: Any) -> Any:
 
     Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
     """
-    match = _QUANTITY.match(str(value))
+    match = _QUANTITY.match(str(value)) if not isinstance(value, str) or len(value) <= 64 else None
     if match is None:
         return value
     number, exponent, suffix = match.groups("")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mesh_injector.engine import checks, defaults, schema
+from mesh_injector.engine import address, checks, defaults, schema
 from mesh_injector.engine.checks import Finding
 from mesh_injector.engine.template import Fault, Rendered
 from mesh_injector.errors import InjectionError
@@ -71,6 +71,8 @@ def prune(value: Mapping[str, Any], node: schema.Node | None) -> dict[str, Any]:
         merged = prune(child, inner) if defaults.merge(name, inner) is defaults.Merge.FIELDS else child
         if inner and name in checks.CONTAINER_LISTS:
             merged = [container if "image" in container else prune(container, inner.item()) for container in child]
+        if isinstance(merged, list) and defaults.merge(name, inner) is defaults.Merge.WHOLE:
+            merged = list({address.item_key(item, ()): item for item in merged}.values())  # an item that stands twice is one
         if merged not in ({}, []):
             kept[name] = merged
     return kept

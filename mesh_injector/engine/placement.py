@@ -135,7 +135,6 @@ class _Placer:
             if key not in known:
                 self.add(here, item)
                 self.done.added.append(address.write(here.address))
-                known[key] = item
             elif merge_keys and not defaults.contains(known[key], item, here.node):
                 if name == "volumes":
                     raise self.collision(here, f"the pod has another volume `{key}`", "our mount would read the user's volume")

@@ -34,7 +34,10 @@ async def source(readings: AsyncIterator[Reading], current: Store) -> None:
             _tell_problems(reading.problems)
             continue
         try:
+            before = len(current.snapshot.documents)
             _tell(current.replace(reading.documents, reading.broken), reading.problems)
+            if len(current.snapshot.documents) >= before > len(reading.documents):
+                _log.warning("what broken or empty files held before serves on; remove a file to end it", files=reading.broken)
         except Exception:  # noqa: BLE001 - reviews are answered from the last snapshot whatever happens here
             _log.exception("internal error while loading: the last snapshot serves on")
 

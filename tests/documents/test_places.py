@@ -178,7 +178,7 @@ items:
 def test_a_list_is_expanded_with_the_lists_inside_it_and_keeps_positions() -> None:
     found = documents.expand(only(LIST, "---\n"))
     assert [(each.api_version, each.kind, each.name) for each in found] == [("v1", "Pod", "a"), ("v1", "Pod", "b"), ("v2", "Job", "c")]
-    assert [str(each.origin) for each in found] == ["f.yaml:5:3", "f.yaml:11:5", "f.yaml:15:5"]
+    assert [str(each.locate(())) for each in found] == ["f.yaml:5:3", "f.yaml:11:5", "f.yaml:15:5"]
     assert str(found[1].locate(("metadata", "name"))) == "f.yaml:11:22"
     assert str(found[1].locate(("spec",))) == "f.yaml:11:5"
     assert found[1].block_line(("data", "x")) == Origin("f.yaml", 14, 9)

@@ -11,7 +11,7 @@ from mesh_injector.engine import schema
 from mesh_injector.engine.template.bounds import TEXT_CHARACTERS, limit
 from mesh_injector.engine.template.skeleton import Literal, Mapping, Mark, Mixed, Sequence, Skeleton, key_text
 from mesh_injector.engine.template.source import Fault
-from mesh_injector.engine.template.values import Structure, as_text, compact_json
+from mesh_injector.engine.template.values import Structure, as_text
 from mesh_injector.reasons import Reason
 
 Node = schema.Node | None
@@ -84,5 +84,5 @@ def deliver(value: Any, node: Node) -> Any:
 def _deliver_text(value: Any) -> Any:
     if isinstance(value, Structure):
         inner = value.value
-        return compact_json(inner) if isinstance(inner, Values | list | tuple) else _deliver_text(inner)
+        return value.text if isinstance(inner, Values | list | tuple) else _deliver_text(inner)
     return as_text(value) if isinstance(value, bool | int | float) else deliver(value, None)

@@ -151,6 +151,8 @@ class _Check:
     @staticmethod
     def _const(node: nodes.Const, line: int) -> None:
         value = node.value
+        if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+            raise refused("a lone surrogate, which no UTF-8 can hold", line, fix="write the character itself")
         if (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, int) and value >= 2**64):
             raise refused("a number of more than 64 bits", line, fix="write it as text, in quotes")
 

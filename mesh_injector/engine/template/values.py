@@ -4,6 +4,7 @@ No value is ever text of the template: an output leaves a marker in the text and
 """
 
 import difflib
+import functools
 import itertools
 import json
 import math
@@ -24,7 +25,7 @@ LIKENED: Final = 500
 """So many known names are likened to one that is not."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Structure:
     """The opaque result of `tojson` and `toyaml`: structure where it stands alone, JSON where it stands inside text.
 
@@ -32,6 +33,11 @@ class Structure:
     """
 
     value: Any
+
+    @functools.cached_property
+    def text(self) -> str:
+        """The JSON that it is inside text, written once however often it is used."""
+        return compact_json(self.value)
 
 
 class Missing(StrictUndefined):
@@ -114,7 +120,7 @@ def as_text(value: Any) -> str:
     if isinstance(value, float):
         return decimal(value)
     if isinstance(value, Structure):
-        return compact_json(value.value)
+        return value.text
     if isinstance(value, Missing):
         return str(value)  # raises
     fix = "use `default('…')`" if value is None else "use `tojson`, `join` or `csv` to say how it becomes text"

@@ -73,7 +73,7 @@ class _Loading:
         for document in documents:
             name = (document.namespace or "default", document.name)
             if name in found:
-                what = f"the {document.kind} {name[0]}/{name[1]} is described twice; this one counts, not {found[name].origin}"
+                what = f"the {document.kind} {name[0]}/{name[1]} is described twice; this one counts, not {found[name].locate(())}"
                 self._tell(document, (), reasons.DUPLICATE, what, "remove one of them")
             found[name] = document
         return found
