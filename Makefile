@@ -48,7 +48,7 @@ clean: ## remove everything that was set up or cached
 
 $(READY): pyproject.toml uv.lock | $(UV)
 	@echo 'setting up .venv (once; about a minute when nothing is cached)'
-	@$(UV) sync --frozen --quiet $(if $(filter command environment,$(firstword $(origin PYTHON))),--python $(PYTHON))
+	@$(UV) sync --frozen $(if $(filter command environment,$(firstword $(origin PYTHON))),--python $(PYTHON))
 	@touch $@
 
 .bootstrap/bin/uv:
