@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from rich.text import Text
 
-from mesh_injector import admission, directory
+from mesh_injector import admission
 from mesh_injector.cli import exits, flags, source, subjects
 from mesh_injector.cli import terminal as terminals
 from mesh_injector.cli.flags import flag
@@ -51,10 +51,8 @@ def explain(  # noqa: PLR0913 # the parameters are the command's flags
     """
     terminal, within = Terminal(color, quiet=quiet), subjects.scope(namespace, labels, all_namespaces=all_namespaces)
     snapshot = source.load(sources, home_namespace, terminal)
-    reading = directory.read(files)
-    judged = list(subjects.judge(reading.documents, snapshot, within))
+    judged, problems = subjects.read(files, within, snapshot)
     found = [subject for one in judged for subject in one.subjects]
-    problems = [*reading.problems, *(problem for one in judged for problem in one.problems)]
     if output is Output.JSON:
         terminal.json({"items": [as_json(subject, _checks(subject, snapshot)) for subject in found]})
     else:

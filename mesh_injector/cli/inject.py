@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from rich.text import Text
 
-from mesh_injector import directory, documents
+from mesh_injector import documents
 from mesh_injector.cli import exits, flags, source, subjects
 from mesh_injector.cli import terminal as terminals
 from mesh_injector.cli.flags import flag
@@ -51,9 +51,7 @@ def inject(  # noqa: PLR0913 # the parameters are the command's flags
     """
     terminal, within = Terminal(color, quiet=quiet), subjects.scope(namespace, labels, all_namespaces=all_namespaces)
     snapshot = source.load(sources, home_namespace, terminal)
-    reading = directory.read(files)
-    judged = list(subjects.judge(reading.documents, snapshot, within))
-    problems = [*reading.problems, *(problem for one in judged for problem in one.problems)]
+    judged, problems = subjects.read(files, within, snapshot)
     _print(output, judged, terminal)
     report(judged, problems, terminal, rows=output is not Output.SUMMARY)
     return code(judged, problems)

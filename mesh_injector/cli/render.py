@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.text import Text
 
-from mesh_injector import directory, documents
+from mesh_injector import documents
 from mesh_injector.cli import exits, flags, source, subjects
 from mesh_injector.cli import terminal as terminals
 from mesh_injector.cli.flags import flag
@@ -100,10 +100,9 @@ def _template(mesh: Mesh) -> PatchTemplate:
 
 def _pods(files: Sequence[str], within: Scope, snapshot: Snapshot) -> list[tuple[Pod, Namespace]]:
     """Read the pods of some files. Raises ConfigError with the first thing that is wrong with them."""
-    reading = directory.read(files)
-    judged = list(subjects.judge(reading.documents, snapshot, within))
-    for problem in (*reading.problems, *(problem for one in judged for problem in one.problems)):
-        raise ConfigError(problem)
+    judged, problems = subjects.read(files, within, snapshot)
+    if problems:
+        raise ConfigError(problems[0])
     return [(subject.pod, subject.namespace) for one in judged for subject in one.subjects]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import jsonpatch
 import typer
 
-from mesh_injector import documents, reasons, workloads
+from mesh_injector import directory, documents, reasons, workloads
 from mesh_injector.documents import Document
 from mesh_injector.engine import pipeline, selector
 from mesh_injector.engine.pipeline import Outcome
@@ -102,6 +102,16 @@ def scope(namespace: str, labels: str, *, all_namespaces: bool) -> Scope:
         return Scope("" if all_namespaces else namespace, selector.parse_text(labels))
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="-l") from error
+
+
+def read(files: Sequence[str], within: Scope, snapshot: Snapshot) -> tuple[list[Judged], list[Problem]]:
+    """Read files and decide about what is in them; the problems are those of reading and of every document.
+
+    Raises ConfigError when a path cannot be read at all.
+    """
+    reading = directory.read(files)
+    judged = list(judge(reading.documents, snapshot, within))
+    return judged, [*reading.problems, *(problem for one in judged for problem in one.problems)]
 
 
 def judge(found: Sequence[Document], snapshot: Snapshot, within: Scope) -> Iterator[Judged]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mesh_injector.engine import address, checks, defaults, schema
+from mesh_injector.engine import address, checks, defaults, schema, union
 from mesh_injector.engine.address import Address, Item
 from mesh_injector.engine.checks import Finding
 from mesh_injector.engine.defaults import Merge
@@ -93,7 +93,7 @@ class _Placer:
             else:
                 self.member(spec.member(name), self.pod.spec_member(name), brought)
                 self.companions(spec, name)
-        for finding in checks.of_union(self.pod, self.overlay.spec):
+        for finding in union.find(self.pod, self.overlay.spec):
             raise self.overlay.error(finding)
         return self.done
 

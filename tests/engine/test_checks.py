@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mesh_injector.engine import checks
+from mesh_injector.engine import checks, union
 from mesh_injector.engine.pod import Pod
 from mesh_injector.reasons import Reason
 
@@ -155,9 +155,9 @@ def test_rights_are_judged_by_value(body: Json) -> None:
     assert checks.of_overlay(body, privileged=False) == []
 
 
-def union(pod_spec: Json, spec: Json) -> list[tuple[str, str]]:
+def together(pod_spec: Json, spec: Json) -> list[tuple[str, str]]:
     pod = Pod(json.dumps({"spec": pod_spec}).encode())
-    return [(checks.field_name(finding.path), finding.what) for finding in checks.of_union(pod, spec)]
+    return [(checks.field_name(finding.path), finding.what) for finding in union.find(pod, spec)]
 
 
 MOUNTING = {"containers": [{"name": "envoy", "image": "i", "volumeMounts": [{"name": "data", "mountPath": "/x"}]}]}
@@ -168,13 +168,13 @@ MOUNTING = {"containers": [{"name": "envoy", "image": "i", "volumeMounts": [{"na
     [([{"name": "data"}], []), ([], [{"name": "data"}]), (None, [{"name": "data"}]), (["odd", {"name": "data"}], [])],
 )
 def test_a_mount_finds_its_volume_in_the_pod_or_the_template(theirs: Any, ours: Any) -> None:
-    assert union({"volumes": theirs}, {**MOUNTING, "volumes": ours}) == []
+    assert together({"volumes": theirs}, {**MOUNTING, "volumes": ours}) == []
 
 
 @pytest.mark.parametrize("theirs", [None, [], [{"name": "other"}], [None], {"data": 1}, "data"])
 def test_a_mount_without_a_volume_is_told(theirs: Any) -> None:
     what = "mounts the volume `data`, which neither the template nor the pod has"
-    assert union({"volumes": theirs}, MOUNTING) == [("spec.containers[0].volumeMounts[0]", what)]
+    assert together({"volumes": theirs}, MOUNTING) == [("spec.containers[0].volumeMounts[0]", what)]
 
 
 def port(number: int, host: int | None = None, **more: Any) -> Json:
@@ -191,7 +191,7 @@ def with_ports(name: str, *ports: Json) -> Json:
 )
 def test_a_host_port_that_is_taken_is_told_with_its_owner(theirs: Json) -> None:
     what = "the host port 443/TCP is taken by the container `app`"
-    assert union(theirs, with_ports("envoy", port(1), port(8443, 443))) == [("spec.containers[0].ports[1].hostPort", what)]
+    assert together(theirs, with_ports("envoy", port(1), port(8443, 443))) == [("spec.containers[0].ports[1].hostPort", what)]
 
 
 @pytest.mark.parametrize(
@@ -207,20 +207,20 @@ def test_a_host_port_that_is_taken_is_told_with_its_owner(theirs: Json) -> None:
     ],
 )
 def test_a_free_host_port_is_no_finding(theirs: Json) -> None:
-    assert union(theirs, with_ports("envoy", port(8443, 443))) == []
+    assert together(theirs, with_ports("envoy", port(8443, 443))) == []
 
 
 def test_a_port_that_the_container_has_already_does_not_clash_with_itself() -> None:
-    assert union(with_ports("app", port(80, 443)), with_ports("app", port(80, 443))) == []
-    assert len(union(with_ports("app", port(80, 443)), with_ports("app", port(81, 443)))) == 1
+    assert together(with_ports("app", port(80, 443)), with_ports("app", port(80, 443))) == []
+    assert len(together(with_ports("app", port(80, 443)), with_ports("app", port(81, 443)))) == 1
 
 
 def test_two_containers_of_a_template_on_one_host_port_clash() -> None:
     ours = {"containers": [{"name": "a", "ports": [port(1, 443)]}, {"name": "b", "ports": [port(1, 443)]}]}
     what = "the host port 443/TCP is taken by the container `a`"
-    assert union({}, ours) == [("spec.containers[1].ports[0].hostPort", what)]
+    assert together({}, ours) == [("spec.containers[1].ports[0].hostPort", what)]
 
 
 def test_host_ports_of_init_containers_do_not_count() -> None:
     ours = {"initContainers": [{"name": "i", "ports": [port(1, 443)]}]}
-    assert union(with_ports("app", port(80, 443)), ours) == []
+    assert together(with_ports("app", port(80, 443)), ours) == []
