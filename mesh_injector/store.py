@@ -36,7 +36,8 @@ def load(documents: Iterable[Document], home: str = mesh.DEFAULT_HOME, last: Sna
     documents, unlisted = _expanded(documents)
     loaded = mesh.load(documents, home, last.loaded if last else None)
     namespaces = {document.name: _namespace(document) for document in documents if document.kind == "Namespace"}
-    return Snapshot(MeshRules(loaded.meshes, home, loaded.unusable), loaded, namespaces, documents, (*unlisted, *loaded.problems))
+    rules = MeshRules(loaded.meshes, home, loaded.unusable, last.rules if last else None)
+    return Snapshot(rules, loaded, namespaces, documents, (*unlisted, *loaded.problems))
 
 
 def _expanded(documents: Iterable[Document]) -> tuple[tuple[Document, ...], list[Problem]]:

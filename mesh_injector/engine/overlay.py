@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from mesh_injector.engine import address, checks, defaults, schema
 from mesh_injector.engine.checks import Finding
 from mesh_injector.engine.template import Fault, Rendered
@@ -31,6 +33,11 @@ class Overlay:
     spec: Mapping[str, Any]
     rendered: Rendered
     init_first: bool = True
+
+    @property
+    def size(self) -> int:
+        """The bytes of what it brings, as JSON."""
+        return len(msgspec.json.encode((self.metadata, self.spec)))
 
     def error(self, finding: Finding) -> InjectionError:
         """Make the error of a finding: field, template line, how to fix it."""

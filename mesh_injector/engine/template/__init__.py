@@ -58,6 +58,10 @@ class PatchTemplate:
         """Parse a rendered text, once for each distinct one: it depends only on the branches taken, never on a value. Raise `Fault`."""
         return self._remembered(text) if len(text) <= SKELETON_CHARACTERS else skeleton.parse(text)
 
+    def forget(self) -> None:
+        """Forget the skeletons."""
+        self._remembered.cache_clear()
+
     def lines(self, variables: Mapping[str, Any]) -> list[tuple[int, int]]:
         """Run the traced twin: where each piece of the rendered text begins (a character, from 0), and from which template line it is."""
         state = State()

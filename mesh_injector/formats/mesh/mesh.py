@@ -62,19 +62,21 @@ class Mesh:
 
     def mismatch(self, pod: Pod, namespace: Namespace) -> str:
         """Say why the mesh does not select a pod; empty when it does."""
+        return self.namespace_mismatch(namespace) or self.pod_mismatch(pod.labels)
+
+    def namespace_mismatch(self, namespace: Namespace) -> str:
+        """Say why the mesh selects no pod of a namespace; empty when the namespace does not keep it from that."""
         if self.selector_fault:
             return self.selector_fault
         if not self.home and namespace.name != self.namespace:
             return f"lives in namespace {self.namespace} and selects only pods of it"
-        if self.namespace_selector is not None:
-            missed = self.namespace_selector.mismatch(namespace.labels)
-            if missed is not None:
-                return f"namespaceSelector {missed} on namespace {namespace.name}"
-        if self.pod_selector is not None:
-            missed = self.pod_selector.mismatch(pod.labels)
-            if missed is not None:
-                return f"podSelector {missed}"
-        return ""
+        missed = self.namespace_selector.mismatch(namespace.labels) if self.namespace_selector is not None else None
+        return "" if missed is None else f"namespaceSelector {missed} on namespace {namespace.name}"
+
+    def pod_mismatch(self, labels: Mapping[str, str]) -> str:
+        """Say why the mesh does not select a pod with some labels; empty when they do not keep it from that."""
+        missed = self.pod_selector.mismatch(labels) if self.pod_selector is not None else None
+        return "" if missed is None else f"podSelector {missed}"
 
     def why_matched(self) -> str:
         """Say by what the mesh selects the pods it selects."""

@@ -8,13 +8,15 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from mesh_injector.engine import overlay
+from mesh_injector.engine.overlay import Overlay
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Check, Decision, Namespace, Severity
 from mesh_injector.errors import InjectionError
-from mesh_injector.formats.mesh import variables
+from mesh_injector.formats.mesh import rendering, variables
 from mesh_injector.formats.mesh.load import DEFAULT_HOME
 from mesh_injector.formats.mesh.mesh import Mesh
+from mesh_injector.formats.mesh.rendering import Rendering
+from mesh_injector.formats.mesh.selection import Selection
 from mesh_injector.reasons import Reason
 
 SYSTEM_NAMESPACES: Final = frozenset({"kube-system", "kube-public", "kube-node-lease"})
@@ -26,16 +28,26 @@ MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
 class MeshRules:
     """The rules of a set of meshes; immutable, and the same answer on every replica."""
 
-    def __init__(self, meshes: Sequence[Mesh], home: str = DEFAULT_HOME, unusable: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        meshes: Sequence[Mesh],
+        home: str = DEFAULT_HOME,
+        unusable: Mapping[str, str] = MappingProxyType({}),
+        last: "MeshRules | None" = None,
+    ) -> None:
+        """A mesh that is the same in the `last` rules keeps what is remembered of it."""
         self.meshes = tuple(sorted(meshes, key=str))
         self.home = home
         self.unusable = unusable
+        self._selection = Selection(self.meshes)
+        self.renderings: Mapping[str, Rendering] = rendering.all_of(self.meshes, last.renderings if last else {})
 
     def decide(self, pod: Pod, namespace: Namespace) -> Decision:
         """Decide about one pod."""
         excluded = self._excluded(pod, namespace)
         decision = Decision(excluded) if excluded else self._match(pod, namespace)
-        return replace(decision, asked=_asked(pod), warnings=(*_odd_labels(pod, namespace), *decision.warnings))
+        asked, odd = _asked(pod), _odd_labels(pod, namespace)
+        return replace(decision, asked=asked, warnings=(*odd, *decision.warnings)) if asked or odd else decision
 
     def _excluded(self, pod: Pod, namespace: Namespace) -> Reason | None:
         """Say whom no mesh ever injects, in the contract's order; an object without containers is for the API server to refuse."""
@@ -52,7 +64,7 @@ class MeshRules:
         return Reason.OPTED_OUT_BY_NAMESPACE if namespace.labels.get(INJECT_LABEL) == "disabled" else None
 
     def _match(self, pod: Pod, namespace: Namespace) -> Decision:
-        matched = [mesh for mesh in self.meshes if not mesh.mismatch(pod, namespace)]
+        matched = self._selection.matching(pod, namespace)
         active = [mesh for mesh in matched if mesh.spec.enable_auto_inject]
         chosen = choose(active, pod)
         if isinstance(chosen, Decision):
@@ -62,18 +74,18 @@ class MeshRules:
         best = rank(chosen)
         return self._inject(best[0], pod, namespace) if len(best) == 1 else _tie(best, chosen)
 
-    @staticmethod
-    def _inject(mesh: Mesh, pod: Pod, namespace: Namespace) -> Decision:
-        decision = Decision(Reason.INJECTED, str(mesh), mesh.digest, severity=mesh.severity)
+    def _inject(self, mesh: Mesh, pod: Pod, namespace: Namespace) -> Decision:
         warnings = tuple(variables.unlisted(mesh, pod.annotations))
-        if mesh.fault is not None or mesh.template is None:
-            return replace(decision, error=mesh.fault, warnings=warnings)
-        try:
-            rendered = mesh.template.render(variables.of(mesh, mesh.template, pod, namespace))
-            made = overlay.make(rendered, privileged=mesh.privileged, init_first=mesh.spec.init_containers == "First")
-        except InjectionError as error:
-            return replace(decision, error=error, warnings=warnings)
-        return replace(decision, overlays=(made,), warnings=warnings)
+        found = self.renderings.get(str(mesh))
+        made = found.overlay(pod, namespace) if found else mesh.fault
+        overlays, error = ((made,), None) if isinstance(made, Overlay) else ((), made)
+        return Decision(Reason.INJECTED, str(mesh), mesh.digest, overlays=overlays, warnings=warnings, error=error, severity=mesh.severity)
+
+    def forget(self) -> None:
+        """Forget what is remembered: every answer is worked out anew, and is the same."""
+        self._selection.forget()
+        for one in self.renderings.values():
+            one.forget()
 
     def checks(self, pod: Pod, namespace: Namespace) -> tuple[Check, ...]:
         """Explain every mesh: the selector that failed, who outranks it, or by what it selects the pod."""

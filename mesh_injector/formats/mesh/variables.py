@@ -2,8 +2,8 @@
 
 import math
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Namespace
@@ -11,6 +11,8 @@ from mesh_injector.engine.template import PatchTemplate
 from mesh_injector.errors import InjectionError
 from mesh_injector.formats.mesh.mesh import Mesh
 from mesh_injector.reasons import Reason
+
+Texts = tuple[tuple[str, str], ...]
 
 OVERRIDE: Final = "values.mesh-injector.io/"
 
@@ -21,33 +23,83 @@ _INTEGER: Final = re.compile(r"-?[0-9]{1,19}\Z")
 _FLOAT: Final = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][-+]?[0-9]{1,3})?\Z")
 
 
+class Context(NamedTuple):
+    """What one rendering depends on beside its mesh: of a pod and its namespace exactly what the template names, and nothing else."""
+
+    node: str = ""
+    ports: tuple[int, ...] = ()
+    portless: str = ""
+    names: tuple[str, ...] = ()
+    overrides: tuple[tuple[str, str], ...] = ()
+    namespace: tuple[str, Texts, Texts] = ("", (), ())
+    pod: Pod | None = None
+
+
+class Reader:
+    """Reads the context of one mesh and template from pods; what that is, is worked out once."""
+
+    def __init__(self, mesh: Mesh, template: PatchTemplate) -> None:
+        named, needed = template.named, template.needed
+        self._label = mesh.spec.virtual_node_label if named & _NODE else ""
+        self._ports = bool(named & _PORTS)
+        self._every_port = bool(needed & _PORTS) and mesh.spec.require_container_ports
+        self._names = "container_names" in named
+        self._overrides = tuple(mesh.spec.overrides) if "values" in named else ()
+        self._namespace = "namespace" in named
+        self.reads_pod = "pod" in named
+        """Whether the template names the whole pod, so that no two contexts are alike."""
+
+    def read(self, pod: Pod, namespace: Namespace) -> Context:
+        """Read what the rendering depends on."""
+        return Context(
+            pod.labels.get(self._label, "") if self._label else "",
+            tuple(container_ports(pod)) if self._ports else (),
+            _portless(pod) if self._every_port else "",
+            tuple([container.name for container in pod.containers]) if self._names else (),
+            tuple([(name, text) for name in self._overrides if (text := pod.annotations.get(OVERRIDE + name)) is not None]),
+            (namespace.name, _texts(namespace.labels), _texts(namespace.annotations)) if self._namespace else ("", (), ()),
+            pod if self.reads_pod else None,
+        )
+
+
+def _texts(texts: Mapping[str, str]) -> Texts:
+    return tuple(texts.items())
+
+
+def _portless(pod: Pod) -> str:
+    """Name the first container that names no port."""
+    return next((container.name or "?" for container in pod.containers if not container.ports), "")
+
+
 def of(mesh: Mesh, template: PatchTemplate, pod: Pod, namespace: Namespace) -> dict[str, Any]:
-    """Collect exactly the variables that a template names.
+    """Collect exactly the variables that a template names; raises what `from_context` raises."""
+    return from_context(mesh, template, Reader(mesh, template).read(pod, namespace))
+
+
+def from_context(mesh: Mesh, template: PatchTemplate, context: Context) -> dict[str, Any]:
+    """Make exactly the variables that a template names.
 
     Raises `InjectionError` (RegionMissing, VirtualNodeLabelMissing, ContainerPortMissing, OverrideInvalid) for what it needs and lacks.
     """
-    _require(mesh, template, pod)
-    named = template.named
+    _require(mesh, template, context)
     variables: dict[str, Any] = {"mesh_name": mesh.name, "MeshName": mesh.name}
     if mesh.spec.region:
         variables |= {"region": mesh.spec.region, "AwsRegion": mesh.spec.region}
-    node = pod.labels.get(mesh.spec.virtual_node_label)
-    if node:
-        variables |= {"virtual_node_name": node, "VirtualNodeName": node}
-    if named & _PORTS:
-        ports = container_ports(pod)
-        joined = ",".join(map(str, ports))
-        variables |= {"container_ports": ports, "app_ports": joined, "AppPort": joined}
-    variables["container_names"] = [container.name for container in pod.containers]
-    if "mesh" in named:
-        variables["mesh"] = mesh.for_template()
-    if "namespace" in named:
-        variables["namespace"] = {"name": namespace.name, "labels": dict(namespace.labels), "annotations": dict(namespace.annotations)}
-    if "values" in named:
-        variables["values"] = values(mesh, pod)
-    if "pod" in named:
-        variables["pod"] = pod.whole()
-    return {name: value for name, value in variables.items() if name in named}
+    if context.node:
+        variables |= {"virtual_node_name": context.node, "VirtualNodeName": context.node}
+    joined = ",".join(map(str, context.ports))
+    name, labels, annotations = context.namespace
+    variables |= {
+        "container_ports": list(context.ports),
+        "app_ports": joined,
+        "AppPort": joined,
+        "container_names": list(context.names),
+        "mesh": mesh.for_template(),
+        "namespace": {"name": name, "labels": dict(labels), "annotations": dict(annotations)},
+        "values": values(mesh, context.overrides),
+        "pod": context.pod.whole() if context.pod else {},
+    }
+    return {name: value for name, value in variables.items() if name in template.named}
 
 
 def container_ports(pod: Pod) -> list[int]:
@@ -63,36 +115,32 @@ def missing_region(mesh: Mesh, template: PatchTemplate) -> InjectionError | None
     return InjectionError(Reason.REGION_MISSING, "the template names the region and the mesh has none", where="spec.region", fix=fix)
 
 
-def _require(mesh: Mesh, template: PatchTemplate, pod: Pod) -> None:
+def _require(mesh: Mesh, template: PatchTemplate, context: Context) -> None:
     region = missing_region(mesh, template)
     if region is not None:
         raise region
     label = mesh.spec.virtual_node_label
-    if template.needed & _NODE and not pod.labels.get(label):
+    if template.needed & _NODE and not context.node:
         raise InjectionError(
             Reason.VIRTUAL_NODE_LABEL_MISSING,
             f"the pod has no label `{label}`, whose value the template names",
             where="metadata.labels",
             fix=f"label the pod `{label}: <name>`, in a workload under spec.template.metadata.labels",
         )
-    if template.needed & _PORTS and mesh.spec.require_container_ports:
-        for container in pod.containers:
-            if not container.ports:
-                raise InjectionError(
-                    Reason.CONTAINER_PORT_MISSING,
-                    f"the container `{container.name:.63}` names no port, so its traffic would bypass the proxy",
-                    where=f"spec.containers[{container.name:.63}].ports",
-                    fix="name its containerPort, or set `requireContainerPorts: false` in the Mesh",
-                )
+    if context.portless:
+        raise InjectionError(
+            Reason.CONTAINER_PORT_MISSING,
+            f"the container `{context.portless:.63}` names no port, so its traffic would bypass the proxy",
+            where=f"spec.containers[{context.portless:.63}].ports",
+            fix="name its containerPort, or set `requireContainerPorts: false` in the Mesh",
+        )
 
 
-def values(mesh: Mesh, pod: Pod) -> dict[str, Any]:
+def values(mesh: Mesh, overrides: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """Merge the mesh's values with what the pod overrides by annotation; an override takes the type of the mesh's value."""
     merged = dict(mesh.spec.values)
-    for name in mesh.spec.overrides:
-        text = pod.annotations.get(OVERRIDE + name)
-        if text is not None:
-            merged[name] = _typed(name, text, mesh.spec.values.get(name))
+    for name, text in overrides:
+        merged[name] = _typed(name, text, mesh.spec.values.get(name))
     return merged
 
 

@@ -129,7 +129,7 @@ def test_a_name_that_is_guarded_is_optional(text: str) -> None:
 
 def overridden(value: Any, text: str) -> Any:
     one = mesh(values={"x": value, "y": "kept"}, overrides=["x"])
-    return variables.values(one, pod(annotations={"values.mesh-injector.io/x": text}))["x"]
+    return variables.values(one, [("x", text)])["x"]
 
 
 @pytest.mark.parametrize(
@@ -184,13 +184,13 @@ def test_an_override_that_does_not_fit_is_refused_with_the_expected_type(value: 
 
 def test_an_override_without_a_value_in_the_mesh_takes_text() -> None:
     one = mesh(overrides=["new"])
-    assert variables.values(one, pod(annotations={"values.mesh-injector.io/new": "5"})) == {"new": "5"}
+    assert variables.values(one, [("new", "5")]) == {"new": "5"}
 
 
 def test_an_override_that_is_not_listed_changes_nothing_and_is_told() -> None:
     one = mesh(values={"x": 1, "y": 2}, overrides=["y"])
     annotations = {"values.mesh-injector.io/x": "5", "values.mesh-injector.io/z": "5", "values.mesh-injector.io/y": "3", "other": "1"}
-    assert variables.values(one, pod(annotations=annotations)) == {"x": 1, "y": 3}
+    assert given("x: {{ values }}", one, pod(annotations=annotations))["values"] == {"x": 1, "y": 3}
     assert variables.unlisted(one, annotations) == [
         "mesh mesh-system/payments lists no override `x`: the annotation changes nothing",
         "mesh mesh-system/payments lists no override `z`: the annotation changes nothing",
@@ -198,10 +198,10 @@ def test_an_override_that_is_not_listed_changes_nothing_and_is_told() -> None:
 
 
 def test_a_pod_without_the_annotation_gets_the_meshs_value() -> None:
-    assert variables.values(mesh(values={"x": 1}, overrides=["x"]), pod()) == {"x": 1}
+    assert given("x: {{ values }}", mesh(values={"x": 1}, overrides=["x"]), pod())["values"] == {"x": 1}
 
 
 def test_the_values_of_the_mesh_itself_are_never_changed() -> None:
     one = mesh(values={"x": 1}, overrides=["x"])
-    variables.values(one, pod(annotations={"values.mesh-injector.io/x": "5"}))
+    variables.values(one, [("x", "5")])
     assert one.spec.values == {"x": 1}

@@ -1,0 +1,69 @@
+"""One mesh's template at work: from a pod to the overlay that it gets, remembered by exactly what the rendering depends on."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from mesh_injector.engine import overlay
+from mesh_injector.engine.memory import Memory
+from mesh_injector.engine.overlay import Overlay
+from mesh_injector.engine.pod import Pod
+from mesh_injector.engine.rules import Namespace
+from mesh_injector.engine.template import PatchTemplate
+from mesh_injector.errors import InjectionError
+from mesh_injector.formats.mesh import variables
+from mesh_injector.formats.mesh.mesh import Mesh
+from mesh_injector.formats.mesh.variables import Context
+
+ROOM: Final = 32 * 1024 * 1024
+"""Bytes for the overlays of all meshes together, by their weights."""
+LEAST_ROOM: Final = 256 * 1024
+
+
+class Rendering:
+    """Makes the overlays of one mesh. Its memory is its own, so that the pods of one mesh cannot crowd out those of another."""
+
+    def __init__(self, mesh: Mesh, template: PatchTemplate, room: int) -> None:
+        self.mesh, self.template = mesh, template
+        self._reader = variables.Reader(mesh, template)
+        self._remembered = Memory(self._make, _weigh, room=room, largest=room // 4)
+
+    def overlay(self, pod: Pod, namespace: Namespace) -> Overlay | InjectionError:
+        """Make the overlay of a pod, or the error that keeps it from having one."""
+        context = self._reader.read(pod, namespace)
+        return self._make(context) if self._reader.reads_pod else self._remembered(context)
+
+    def _make(self, context: Context) -> Overlay | InjectionError:
+        try:
+            rendered = self.template.render(variables.from_context(self.mesh, self.template, context))
+            return overlay.make(rendered, privileged=self.mesh.privileged, init_first=self.mesh.spec.init_containers == "First")
+        except InjectionError as error:
+            error.__cause__ = error.__context__ = None  # their frames hold the whole rendering
+            return error.with_traceback(None)
+
+    @property
+    def remembered(self) -> Memory[Context, Overlay | InjectionError]:
+        """What is remembered, to be looked at."""
+        return self._remembered
+
+    def forget(self) -> None:
+        """Forget all overlays and skeletons."""
+        self._remembered.forget()
+        self.template.forget()
+
+
+def all_of(meshes: Sequence[Mesh], last: Mapping[str, Rendering]) -> dict[str, Rendering]:
+    """Make the renderings of all meshes that can have one; of a mesh that did not change it is the last one, and what it remembers."""
+    room = max(ROOM // max(len(meshes), 1), LEAST_ROOM)
+    made = {}
+    for mesh in meshes:
+        kept = last.get(str(mesh))
+        if kept is not None and kept.mesh == mesh:
+            made[str(mesh)] = kept
+        elif mesh.template is not None and mesh.fault is None:
+            made[str(mesh)] = Rendering(mesh, mesh.template, room)
+    return made
+
+
+def _weigh(context: Context, made: Overlay | InjectionError) -> int:
+    """Estimate the bytes of a context and its overlay: Python needs about ten for each of JSON."""
+    return 10 * (len(repr(context)) + (made.size if isinstance(made, Overlay) else len(str(made)))) + 1024
