@@ -16,9 +16,10 @@ CONNECTIONS: Final = 16
 
 @dataclass(slots=True)
 class Answers:
-    """What came back in one go: the time each answer took, in seconds, and how many were not HTTP 200."""
+    """What came back in one go: the time each answer took and the whole go, in seconds, and how many were not HTTP 200."""
 
     seconds: list[float] = field(default_factory=list)
+    lasted: float = 0
     refused: int = 0
 
 
@@ -119,7 +120,9 @@ class Client:
         answers, requests = Answers(), Queue(bodies, number, self.path)
         for connection in self._open:
             connection.answers = answers
+        began = time.perf_counter()
         await asyncio.gather(*[connection.begin(requests) for connection in self._open])
+        answers.lasted = time.perf_counter() - began
         return answers
 
     def close(self) -> None:

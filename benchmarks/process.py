@@ -38,7 +38,7 @@ class Subject:
 
     def __init__(self, name: str, core: int | None) -> None:
         command = [sys.executable, "-m", "benchmarks.process", name]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
         if core is not None:
             os.sched_setaffinity(self._process.pid, {core})
         self.port = int(self._answer()["port"])

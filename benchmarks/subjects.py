@@ -32,8 +32,8 @@ async def echo(_: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def ours(template: str, meshes: int = 1) -> ASGIApp:
-    """Our review endpoint over a store with some meshes."""
+def endpoint(template: str, meshes: int = 1) -> ReviewEndpoint:
+    """Make our review endpoint over a store with some meshes."""
     return ReviewEndpoint(Store(material.snapshot(template, meshes)))
 
 
@@ -89,9 +89,9 @@ def naive() -> ASGIApp:
 
 SUBJECTS: Final[dict[str, Callable[[], ASGIApp]]] = {
     "echo": lambda: echo,
-    "injected": lambda: ours(material.SIDECAR),
-    "touching": lambda: ours(material.TOUCHING),
-    "names-pod": lambda: ours(material.NAMES_POD),
+    "injected": lambda: endpoint(material.SIDECAR),
+    "touching": lambda: endpoint(material.TOUCHING),
+    "names-pod": lambda: endpoint(material.NAMES_POD),
     "first-sight": FirstSight,
     "naive": naive,
 }
