@@ -251,6 +251,7 @@ def merge_members(where: str, pod: Json, brought: Json) -> None:
         if bare(written) in ({}, []):
             continue
         value, current = distinct(name, written), pod.get(name)
+        value = [sourced(volume) for volume in value] if name == "volumes" else value
         if current is None:
             pod[name] = bare(value)
         elif name in KEYS or (name in WHOLE and isinstance(value, list)):
@@ -285,8 +286,13 @@ def merge_list(name: str, current: list[Any], brought: list[Any]) -> None:
         same = [one for one in before if key(one) == key(item)]
         if not same:
             current.append(item)
-        elif name == "volumes" and not is_in(item, same[0]):
+        elif name == "volumes" and not is_in(sourced(item), sourced(same[0])):
             raise Refused
+
+
+def sourced(volume: Json) -> Json:
+    """Give a volume without a source the source that Kubernetes gives it."""
+    return volume if len(volume) > 1 else {**volume, "emptyDir": {}}
 
 
 def naive_merge(pod: Json, brought: Json, *, init_first: bool) -> Json:

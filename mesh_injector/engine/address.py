@@ -119,7 +119,7 @@ class Finder:
 
     def __init__(self, body: Mapping[str, Any]) -> None:
         self.body = body
-        self._positions: dict[int, tuple[list[Any], dict[str, int]]] = {}
+        self._positions: dict[tuple[int, tuple[str, ...]], tuple[list[Any], dict[str, int]]] = {}
 
     def find(self, address: Address) -> Place | None:
         """Find what an address names: the first item of a doubled name; None when it is not there."""
@@ -148,18 +148,21 @@ class Finder:
         if not isinstance(holder, list):
             return None
         index = self._index(holder, keys_of(place.node, name)).get(key)
+        if index is None and key.startswith("#"):  # an item that was appended whole to a list that has keys
+            index = self._index(holder, ()).get(key)
         if index is None:
             return None
         return Place(holder, index, f"{place.pointer}/{index}", place.node.item() if place.node else None)
 
     def _index(self, holder: list[Any], merge_keys: tuple[str, ...]) -> dict[str, int]:
         """Say where each key stands first; the list is kept beside it, so that no other can take its identity."""
-        if id(holder) not in self._positions:
+        known = (id(holder), merge_keys)
+        if known not in self._positions:
             positions: dict[str, int] = {}
             for index, item in enumerate(holder):
                 positions.setdefault(item_key(item, merge_keys), index)
-            self._positions[id(holder)] = (holder, positions)
-        return self._positions[id(holder)][1]
+            self._positions[known] = (holder, positions)
+        return self._positions[known][1]
 
 
 def find(body: Mapping[str, Any], address: Address) -> Place | None:
@@ -173,9 +176,13 @@ def parent(body: Mapping[str, Any], address: Address) -> Place | None:
 
 
 def last_first(places: Iterable[Place]) -> list[Place]:
-    """Sort places so that taking one away leaves the index of those that follow right; each place once."""
+    """Sort places so that taking one away leaves the pointers of those that follow right: the deepest first, then the last; each once."""
     distinct = {(id(place.holder), place.key): place for place in places}
-    return sorted(distinct.values(), key=lambda place: place.key if isinstance(place.key, int) else -1, reverse=True)
+    return sorted(distinct.values(), key=_depth_and_index, reverse=True)
+
+
+def _depth_and_index(place: Place) -> tuple[int, int]:
+    return place.pointer.count("/"), place.key if isinstance(place.key, int) else -1
 
 
 def _field(place: Place, name: str) -> Place | None:

@@ -113,6 +113,15 @@ def _contains_items(found: list[Any], brought: list[Any], node: schema.Node | No
     )
 
 
+def with_source(volume: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give a volume that names no source the one it has in Kubernetes, so that it never equals another source.
+
+    Source: https://kubernetes.io/docs/reference/kubernetes-api/config-and-storage-resources/volume/, SetDefaults_Volume of the API server.
+    """
+    has_source = any(value is not None for key, value in volume.items() if key != "name")
+    return volume if has_source else {**volume, "emptyDir": {}}
+
+
 _QUANTITY: Final = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([eE][+-]?[0-9]{1,3})|([numkMGTPE]?|[KMGTPE]i))\Z", re.ASCII)
 _SUFFIXES: Final[dict[str, Decimal]] = {
     **{suffix: Decimal(1000) ** power for power, suffix in enumerate(["n", "u", "m", "", "k", "M", "G", "T", "P", "E"], -3)},

@@ -1,13 +1,18 @@
-"""The overlay: a partial pod that rules want placed, checked once when it is made, with the template's line of every field."""
+"""The overlay: a partial pod that rules want placed, checked once when it is made, with the place that every field comes from.
+
+It comes from a template or, in the older formats, from documents; either way an error names file and line.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
-from mesh_injector.engine import address, checks, defaults, schema
+from mesh_injector.documents import Document
+from mesh_injector.engine import address, checks, defaults, policy, schema
 from mesh_injector.engine.checks import Finding
+from mesh_injector.engine.policy import Policies
 from mesh_injector.engine.template import Fault, Rendered
 from mesh_injector.errors import InjectionError
 
@@ -22,17 +27,59 @@ IGNORED_METADATA: Final = frozenset(
 """Parts of `ObjectMeta` that belong to the pod alone: a template may show them, and they count for nothing."""
 
 
+class Provenance(Protocol):
+    """Where an overlay comes from."""
+
+    def error(self, finding: Finding, what: str) -> InjectionError:
+        """Make an error of a finding that points at the field in the text that brings it; `what` names the field and what is wrong."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FromTemplate:
+    """A rendering of a template."""
+
+    rendered: Rendered
+
+    def error(self, finding: Finding, what: str) -> InjectionError:
+        """Point at the field's name in the line that it comes from."""
+        word = next((part for part in reversed(finding.path) if isinstance(part, str)), "")
+        fault = Fault(finding.reason, what, line=self.rendered.line(finding.path), word=word, fix=finding.fix)
+        return self.rendered.template.source.error(fault)
+
+
+@dataclass(frozen=True, slots=True)
+class FromDocuments:
+    """Parts of documents: `parts` says which part of the overlay is which part of a document; the longest that fits a field counts.
+
+    An empty path is the whole, so `{(): (document, ("spec",))}` is an overlay from one place. A field that no part brings is named alone.
+    """
+
+    parts: Mapping[Path, tuple[Document, Path]]
+
+    def error(self, finding: Finding, what: str) -> InjectionError:
+        """Point at the field in its document: file, line, column and excerpt."""
+        lengths = (length for length in range(len(finding.path), -1, -1) if finding.path[:length] in self.parts)
+        length = next(lengths, None)
+        if length is None:
+            return InjectionError(finding.reason, what, where=checks.field_name(finding.path), fix=finding.fix)
+        document, path = self.parts[finding.path[:length]]
+        place = document.locate(path + finding.path[length:], key=True)
+        return InjectionError(finding.reason, what, where=str(place), fix=finding.fix, excerpt=document.excerpt(place))
+
+
 @dataclass(frozen=True, slots=True)
 class Overlay:
     """A checked partial pod; an empty map or list brings nothing and is left out.
 
-    `init_first` puts its init containers before the pod's own.
+    `init_first` puts its init containers before the pod's own; `policies` are those that differ from the native table.
     """
 
     metadata: Mapping[str, Any]
     spec: Mapping[str, Any]
-    rendered: Rendered
+    provenance: Provenance
     init_first: bool = True
+    policies: Policies = policy.NONE
 
     @property
     def size(self) -> int:
@@ -40,8 +87,8 @@ class Overlay:
         return len(msgspec.json.encode((self.metadata, self.spec)))
 
     def error(self, finding: Finding) -> InjectionError:
-        """Make the error of a finding: field, template line, how to fix it."""
-        return _error(self.rendered, finding)
+        """Make the error of a finding: field, place, how to fix it."""
+        return _error(self.provenance, finding)
 
 
 def make(rendered: Rendered, *, privileged: bool, init_first: bool = True) -> Overlay:
@@ -50,24 +97,38 @@ def make(rendered: Rendered, *, privileged: bool, init_first: bool = True) -> Ov
     `privileged` allows fields that give a pod more rights than its author had. Raises `InjectionError` (RenderedInvalidPod or
     FieldNotAllowed) with the first finding and the number of the others.
     """
-    body = dict(rendered.body)
+    return _make(rendered.body, FromTemplate(rendered), privileged=privileged, init_first=init_first)
+
+
+def compose(body: Mapping[str, Any], provenance: FromDocuments, *, init_first: bool = True, policies: Policies = policy.NONE) -> Overlay:
+    """Check a partial pod that a format composed of documents and make it an overlay; whoever writes those may give a pod any right.
+
+    Raises `InjectionError` (RenderedInvalidPod) that names the place in the document.
+    """
+    return _make(body, provenance, privileged=True, init_first=init_first, policies=policies)
+
+
+def _make(
+    body: Mapping[str, Any], provenance: Provenance, *, privileged: bool, init_first: bool, policies: Policies = policy.NONE
+) -> Overlay:
+    body = dict(body)
     if isinstance(body.get("metadata"), dict):
         body["metadata"] = {key: value for key, value in body["metadata"].items() if key not in IGNORED_METADATA}
     findings = checks.of_overlay(body, privileged=privileged)
     if findings:
-        raise _error(rendered, findings[0], len(findings) - 1)
+        raise _error(provenance, findings[0], len(findings) - 1)
     metadata, spec = (prune(body.get(half) or {}, schema.POD.field(half)) for half in ("metadata", "spec"))
     if "serviceAccount" in spec:  # the deprecated name of the same field, which Kubernetes fills in from the other one
         alias = spec.pop("serviceAccount")
         spec.setdefault("serviceAccountName", alias)
-    return Overlay(metadata, spec, rendered, init_first)
+    if "volumes" in spec:
+        spec["volumes"] = [defaults.with_source(volume) for volume in spec["volumes"]]
+    return Overlay(metadata, spec, provenance, init_first, policies)
 
 
-def _error(rendered: Rendered, finding: Finding, more: int = 0) -> InjectionError:
-    """Point at the field's name in the line that it comes from."""
+def _error(provenance: Provenance, finding: Finding, more: int = 0) -> InjectionError:
     what = f"`{checks.field_name(finding.path)}`: {finding.what}" + (f" (and {more} more)" if more else "")
-    word = next((part for part in reversed(finding.path) if isinstance(part, str)), "")
-    return rendered.template.source.error(Fault(finding.reason, what, line=rendered.line(finding.path), word=word, fix=finding.fix))
+    return provenance.error(finding, what)
 
 
 def prune(value: Mapping[str, Any], node: schema.Node | None) -> dict[str, Any]:
@@ -79,7 +140,15 @@ def prune(value: Mapping[str, Any], node: schema.Node | None) -> dict[str, Any]:
         if inner and name in checks.CONTAINER_LISTS:
             merged = [container if "image" in container else prune(container, inner.item()) for container in child]
         if isinstance(merged, list) and defaults.merge(name, inner) is defaults.Merge.WHOLE:
-            merged = list({address.item_key(item, ()): item for item in merged}.values())  # an item that stands twice is one
+            merged = _distinct(merged)
         if merged not in ({}, []):
             kept[name] = merged
     return kept
+
+
+def _distinct(items: list[Any]) -> list[Any]:
+    """Take an item that stands twice as one: the first."""
+    firsts: dict[str, Any] = {}
+    for item in items:
+        firsts.setdefault(address.item_key(item, ()), item)
+    return list(firsts.values())

@@ -1,14 +1,13 @@
 """The whole story of one pod: decide, place, record, and say what happened. Both doors call `inject` and nothing else."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-import jsonpatch
-
 from mesh_injector.engine import placement, record, reinvocation
+from mesh_injector.engine.placement import Placement
 from mesh_injector.engine.pod import Pod
-from mesh_injector.engine.record import Record
+from mesh_injector.engine.record import Record, Stripped
 from mesh_injector.engine.rules import Check, Decision, Namespace, Operation, Rules, Severity
 from mesh_injector.errors import InjectionError, printable
 from mesh_injector.reasons import Reason
@@ -72,10 +71,10 @@ def _judge(pod: Pod, namespace: Namespace, rules: Rules) -> tuple[Outcome, Pod]:
 
     The pod's own opt-out wins over any record.
     """
-    stripped = record.strip(pod.whole()) if record.ANNOTATION in pod.annotations else None
+    stripped = _strip(pod, namespace, rules) if record.ANNOTATION in pod.annotations else None
     if stripped is not None and rules.decide(pod, namespace).reason is not Reason.OPTED_OUT_BY_POD:
-        base = Pod.from_document(stripped[0])
-        outcome = _decide(pod, base, stripped[1], namespace, rules)
+        base = Pod.from_document(stripped.body)
+        outcome = _decide(pod, base, stripped.record, namespace, rules)
         if not outcome.passes:
             return outcome, base
         plain = _decide(pod, pod, None, namespace, rules)
@@ -83,30 +82,57 @@ def _judge(pod: Pod, namespace: Namespace, rules: Rules) -> tuple[Outcome, Pod]:
     return _decide(pod, pod, None, namespace, rules), pod
 
 
+def _strip(pod: Pod, namespace: Namespace, rules: Rules) -> Stripped | None:
+    """Take out what a record lists. What it says was taken away is put back only if the rules would take all of it away again."""
+    stripped = record.strip(pod.whole())
+    if stripped is None or not stripped.record.taken:
+        return stripped
+    base = Pod.from_document(stripped.body)
+    again = {taken.at for taken in _place(base, rules.decide(base, namespace))[0].taken}
+    return stripped if {taken.at for taken in stripped.record.taken} <= again else record.strip(pod.whole(), put_back=False)
+
+
 def _decide(pod: Pod, base: Pod, old: Record | None, namespace: Namespace, rules: Rules) -> Outcome:
     decision = rules.decide(base, namespace)
+    if decision.error is None and not decision.overlays:
+        return _skipped(decision, decision.reason, decision.warnings)
+    done, decision = _place(base, decision)
     if decision.error is not None:
         return _failed(decision, decision.error)
-    if not decision.overlays:
-        return _skipped(decision, decision.reason, decision.warnings)
+    warnings = (*decision.warnings, *done.warnings)
+    if not done.operations:  # what changes nothing needs no record
+        return _done(decision, Reason.INJECTED, (), warnings)
     try:
-        operations, warnings = _place(base, decision)
+        operations = record.seal(base, done, decision.mesh, decision.template)
     except InjectionError as error:
         return _failed(decision, error)
-    if old is None or not operations:
+    if old is None:
         return _done(decision, Reason.INJECTED, operations, warnings)
     return _again(decision, reinvocation.reconcile(pod.whole(), old, base.whole(), operations), warnings)
 
 
-def _place(base: Pod, decision: Decision) -> tuple[list[Operation], tuple[str, ...]]:
-    """Place the overlays, each on the pod as the earlier ones left it; a placement that changes nothing needs no record."""
-    done = placement.place(base, decision.overlays[0])
-    for overlay in decision.overlays[1:]:
-        pod = Pod.from_document(jsonpatch.apply_patch(base.whole(), done.operations))
-        done = done.then(placement.place(pod, overlay))
-    if not done.operations:
-        return [], (*decision.warnings, *done.warnings)
-    return record.seal(base, done, decision.mesh, decision.template), (*decision.warnings, *done.warnings)
+def _place(base: Pod, decision: Decision) -> tuple[Placement, Decision]:
+    """Place the overlays of a decision and of those that follow it, each on the pod as the earlier ones left it.
+
+    The decision that comes back speaks for all: the last one, or the one whose error ended it.
+    """
+    done = Placement()
+    following: Decision | None = decision
+    while following is not None and following.error is None:
+        decision = following
+        try:
+            for overlay in decision.overlays:
+                done = done.then(placement.place(placement.changed(base, done), overlay))
+        except InjectionError as error:
+            return done, replace(decision, error=error)
+        following = _following(decision, placement.changed(base, done)) if decision.then else None
+    return done, following or decision
+
+
+def _following(decision: Decision, pod: Pod) -> Decision | None:
+    """Ask what follows a decision; it says the earlier warnings too."""
+    later = decision.then(pod) if decision.then else None
+    return replace(later, warnings=(*decision.warnings, *later.warnings)) if later else None
 
 
 def _failed(decision: Decision, error: InjectionError) -> Outcome:
@@ -129,7 +155,7 @@ def _again(decision: Decision, operations: list[Operation], warnings: tuple[str,
     return _done(decision, Reason.REINJECTED, operations, (*warnings, changed))
 
 
-def _done(decision: Decision, reason: Reason, operations: list[Operation], warnings: tuple[str, ...]) -> Outcome:
+def _done(decision: Decision, reason: Reason, operations: Sequence[Operation], warnings: tuple[str, ...]) -> Outcome:
     if decision.severity is Severity.AUDIT:  # nothing was kept or changed, so there is nothing to warn of
         return Outcome(Verdict.AUDITED, Reason.AUDIT_MODE, decision.mesh, decision.template, operations, decision.warnings)
     if not operations:

@@ -3,27 +3,37 @@
 `place` walks the overlay, not the pod: what the template does not bring is neither decoded nor written.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from mesh_injector.engine import address, checks, defaults, schema, union
-from mesh_injector.engine.address import Address, Item
+import jsonpatch
+
+from mesh_injector.engine import address, checks, defaults, site, taking, union
+from mesh_injector.engine.address import Item
 from mesh_injector.engine.checks import Finding
 from mesh_injector.engine.defaults import Merge
 from mesh_injector.engine.overlay import Overlay
 from mesh_injector.engine.pod import Pod
+from mesh_injector.engine.policy import Policy
 from mesh_injector.engine.rules import Operation
+from mesh_injector.engine.site import Site
+from mesh_injector.engine.taking import Taken
 from mesh_injector.reasons import Reason
 
-Path = tuple[str | int, ...]
+_WORDS: Final = {"volumes": "volume", "containers": "container", "initContainers": "container", "volumeMounts": "mount at"}
+_WHY: Final = {
+    "volumes": "our mount would read the user's volume",
+    **dict.fromkeys(checks.CONTAINER_LISTS, "it would run without its sidecar"),
+}
 
 
 @dataclass(slots=True)
 class Placement:
     """What placing did: the operations in order, and what the record needs to take exactly that out again.
 
-    `added` are the addresses of leaves, `created` those of lists and maps that were not there, `replaced` the old values of defaults.
+    `added` are the addresses of leaves, `created` those of lists and maps that were not there, `replaced` the old values of defaults,
+    `taken` what was the pod's own and is gone, in the order in which it went.
     """
 
     operations: list[Operation] = field(default_factory=list)
@@ -31,44 +41,34 @@ class Placement:
     created: list[str] = field(default_factory=list)
     replaced: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    taken: list[Taken] = field(default_factory=list)
 
     def then(self, later: "Placement") -> "Placement":
-        """Join two placements, the second made on the pod as the first left it; the oldest value of a default is the pod's own."""
+        """Join two placements, the second made on the pod as the first left it; only what was the pod's own is old or taken."""
+        ours = set(self.added)
+        gone = {taken.at for taken in later.taken}
         return Placement(
             self.operations + later.operations,
-            self.added + later.added,
+            [*(name for name in self.added if name not in gone), *later.added],
             self.created + later.created,
-            {**later.replaced, **self.replaced},
+            {**{name: old for name, old in later.replaced.items() if name not in ours}, **self.replaced},
             self.warnings + later.warnings,
+            self.taken + [taken for taken in later.taken if taken.at not in ours],
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _At:
-    """A place, in the three ways it is named: JSON Pointer in the pod, address in the record, path in the template's partial pod."""
-
-    pointer: str
-    address: Address
-    path: Path
-    node: schema.Node | None
-    field: str = ""
-
-    def member(self, name: str) -> "_At":
-        step: Any = Item(name) if self.node is not None and self.node.kind == "map" else name
-        node = self.node.field(name) if self.node else None
-        return _At(f"{self.pointer}/{address.escape(name)}", (*self.address, step), (*self.path, name), node, self._name(name))
-
-    def item(self, index: int | str, key: str, place: int) -> "_At":
-        node = self.node.item() if self.node else None
-        return _At(f"{self.pointer}/{index}", (*self.address, Item(key)), (*self.path, place), node, self.field)
-
-    def _name(self, name: str) -> str:
-        return f"{self.field}.{name}" if self.field in checks.CONTAINER_LISTS else name
 
 
 def place(pod: Pod, overlay: Overlay) -> Placement:
     """Place an overlay; raise `InjectionError` (NameCollision, RenderedInvalidPod) when the pod would not get what it must have."""
-    return _Placer(pod, overlay).run()
+    if not overlay.policies.takes_away:
+        return _Placer(pod, overlay).run()
+    gone = list(taking.away(pod, overlay.policies.takes_away))
+    done = Placement([operation for operation, _ in gone], taken=[taken for _, taken in gone])
+    return done.then(_Placer(changed(pod, done), overlay).run())
+
+
+def changed(pod: Pod, done: Placement) -> Pod:
+    """Return the pod as a placement left it."""
+    return Pod.from_document(jsonpatch.apply_patch(pod.whole(), done.operations)) if done.operations else pod
 
 
 class _Placer:
@@ -76,34 +76,33 @@ class _Placer:
 
     def __init__(self, pod: Pod, overlay: Overlay) -> None:
         self.pod, self.overlay, self.done = pod, overlay, Placement()
+        self.spec = overlay.spec
 
     def run(self) -> Placement:
-        metadata = _At("/metadata", (), ("metadata",), schema.POD.field("metadata"))
-        spec = _At("/spec", (), ("spec",), schema.POD.field("spec"))
         if self.overlay.metadata and not self.pod.has_metadata:
             self.done.operations.append({"op": "add", "path": "/metadata", "value": {}})
             self.done.created.append("metadata")
         for name, brought in self.overlay.metadata.items():
-            self.member(metadata.member(name), self.pod.metadata_member(name), brought)
+            self.member(site.METADATA.member(name), self.pod.metadata_member(name), brought)
         for name, brought in self.overlay.spec.items():
             if name in checks.CONTAINER_LISTS:
-                self.containers(spec.member(name), brought)
+                self.containers(site.SPEC.member(name), brought)
             elif self.is_told_otherwise(name):
-                self.keep(spec.member(name))
+                self.keep(site.SPEC.member(name))
             else:
-                self.member(spec.member(name), self.pod.spec_member(name), brought)
-                self.companions(spec, name)
-        for finding in union.find(self.pod, self.overlay.spec):
+                self.member(site.SPEC.member(name), self.pod.spec_member(name), brought)
+                self.companions(name)
+        for finding in union.find(self.pod, self.spec):
             raise self.overlay.error(finding)
         return self.done
 
-    def member(self, at: _At, current: Any, brought: Any) -> None:
+    def member(self, at: Site, current: Any, brought: Any) -> None:
         """Merge one member: absent and null alike are added whole."""
         if current is None:
             self.add(at, brought)
             self.describe(at, brought)
             return
-        kind = defaults.merge(_last(at.path), at.node)
+        kind = defaults.merge(at.name, at.node)
         if kind is Merge.FIELDS and isinstance(current, Mapping):
             for name, child in brought.items():
                 self.member(at.member(name), current.get(name), child)
@@ -112,74 +111,102 @@ class _Placer:
         else:
             self.unit(at, current, brought)
 
-    def unit(self, at: _At, current: Any, brought: Any) -> None:
+    def unit(self, at: Site, current: Any, brought: Any) -> None:
         """Keep the pod's value, unless it is Kubernetes' default, which counts as not set; a label or other entry of a map has none."""
-        if defaults.contains(current, brought, at.node, _last(at.path)):
+        if defaults.contains(current, brought, at.node, at.name):
             return
-        if isinstance(at.address[-1], Item) or not defaults.is_not_set(at.field, current):
+        if at.is_entry or not defaults.is_not_set(at.field, current):
             self.keep(at)
             return
         self.done.operations.append({"op": "replace", "path": at.pointer, "value": brought})
-        self.done.replaced[address.write(at.address)] = current
+        self.done.replaced[str(at)] = current
 
-    def items(self, at: _At, current: list[Any], brought: list[Any]) -> None:
-        """Append the items that the pod lacks; of a key that it has, the pod's is kept (a volume is refused)."""
-        name = _last(at.path)
-        merge_keys = address.keys_of(at.node, name)
-        known: dict[str, Any] = {}
-        for item in current:
-            known.setdefault(address.item_key(item, merge_keys), item)
+    def items(self, at: Site, current: list[Any], brought: list[Any]) -> None:
+        """Append the items that the pod lacks; an item of a key that it has meets the pod's by its policy."""
+        policy, also_by = self.overlay.policies.of(at.name), self.overlay.policies.also_by.get(at.name, "")
+        merge_keys = () if policy is Policy.APPEND else address.keys_of(at.node, at.name)
+        known: dict[str, int] = {}
+        for index, item in enumerate(current):
+            known.setdefault(address.item_key(item, merge_keys), index)
+        there = [item.get(also_by) for item in current if isinstance(item, Mapping)] if also_by else []
         for place, item in enumerate(brought):
             key = address.item_key(item, merge_keys)
-            here = at.item("-", key, place)
-            if key not in known:
+            here = at.item(known.get(key, "-"), key, place)
+            if key in known:
+                self.meet(here, current[known[key]], item, policy if merge_keys else None)
+            elif also_by and item.get(also_by) in there:
+                self.done.warnings.append(f"left out {here}, since the pod has one of the same {also_by}")
+            else:
                 self.add(here, item)
-                self.done.added.append(address.write(here.address))
-            elif merge_keys and not defaults.contains(known[key], item, here.node):
-                if name == "volumes":
-                    raise self.collision(here, f"the pod has another volume `{key}`", "our mount would read the user's volume")
-                self.keep(here)
+                self.done.added.append(str(here))
 
-    def containers(self, at: _At, brought: list[Any]) -> None:
+    def meet(self, at: Site, current: Any, brought: Any, policy: Policy | None) -> None:
+        """Decide about an item that the pod has by the same key; without a policy they are the same."""
+        if policy is None or defaults.contains(defaults.with_source(current) if at.name == "volumes" else current, brought, at.node):
+            return
+        if policy is Policy.REFUSE:
+            raise self.collision(at, f"the pod has another {_WORDS.get(at.name, at.name)} `{_key(at)}`")
+        if policy is Policy.KEEP:
+            self.keep(at)
+            return
+        self.done.operations.append({"op": "replace", "path": at.pointer, "value": brought})
+        self.done.added.append(str(at))
+        self.done.taken.append(Taken(str(at), int(at.pointer.rpartition("/")[2]), current))
+
+    def containers(self, at: Site, brought: list[Any]) -> None:
         """Merge containers without an image into the pod's own, then add those with one; the pod's come first unless told otherwise."""
-        existing = self.pod.init_containers if _last(at.path) == "initContainers" else self.pod.containers
-        names = [container.name for container in existing]
         added = []
         for place, container in enumerate(brought):
-            if "image" in container:
+            if "image" not in container:
+                self.touch(at, place, container)
+            elif not self.is_there(at.item("-", container["name"], place), container):
                 added.append((place, container))
-            else:
-                self.touch(at, place, container, names)
-        self.add_containers(at, added, is_new=self.pod.spec_member(_last(at.path)) is None)
+        if added:
+            self.add_containers(at, added)
 
-    def touch(self, at: _At, place: int, container: Mapping[str, Any], names: list[str]) -> None:
+    def touch(self, at: Site, place: int, container: Mapping[str, Any]) -> None:
         """Merge env, mounts, ports and other fields into the pod's container of that name."""
-        name = container["name"]
-        if name not in names:
+        name, theirs = container["name"], self.pod.spec_member(at.name) or ()
+        index = next((index for index, one in enumerate(theirs) if one["name"] == name), None)
+        if index is None:
             fix = "give it an `image` to add it, or name one of the pod's containers, as `container_names` lists them"
             raise self.overlay.error(Finding((*at.path, place), f"the pod has no container `{name:.80}`, and this one has no image", fix))
-        index = names.index(name)
-        here, current = at.item(index, name, place), self.pod.spec_member(_last(at.path))[index]
+        here = at.item(index, name, place)
         for field_name, brought in container.items():
             if field_name != "name":
-                self.member(here.member(field_name), current.get(field_name), brought)
+                self.member(here.member(field_name), theirs[index].get(field_name), brought)
 
-    def add_containers(self, at: _At, added: list[tuple[int, Any]], *, is_new: bool) -> None:
-        taken = {container.name for container in (*self.pod.containers, *self.pod.init_containers)}
-        first = self.overlay.init_first and _last(at.path) == "initContainers"
+    def is_there(self, at: Site, container: Mapping[str, Any]) -> bool:
+        """Whether the pod has a container of that name and the overlay's policy lets it be; else it is refused."""
+        name = container["name"]
+        if all(name != theirs.name for theirs in (*self.pod.containers, *self.pod.init_containers)):
+            return False
+        policy = self.overlay.policies.collisions.get(at.name)
+        theirs = next((theirs for theirs in self.pod.spec_member(at.name) or () if theirs["name"] == name), None)
+        is_equal = theirs is not None and defaults.contains(theirs, container, at.node)
+        if policy is None or (policy is Policy.REFUSE and not is_equal):
+            raise self.collision(at, f"the pod has a container `{name}` already")
+        if not is_equal:
+            self.keep(at)
+        placed = [{"name": name} if one is container else one for one in self.spec[at.name]]
+        self.spec = {**self.spec, at.name: placed}  # what is not placed is not judged
+        return True
+
+    def add_containers(self, at: Site, added: Sequence[tuple[int, Any]]) -> None:
+        is_new = self.pod.spec_member(at.name) is None
+        first = self.overlay.init_first and at.name == "initContainers"
         for count, (place, container) in enumerate(added):
             here = at.item(count if first else "-", container["name"], place)
-            if container["name"] in taken:
-                raise self.collision(here, f"the pod has a container `{container['name']}` already", "it would run without its sidecar")
             if not is_new:
                 self.add(here, container)
-            self.done.added.append(address.write(here.address))
-        if added and is_new:
+            self.done.added.append(str(here))
+        if is_new:
             self.add(at, [container for _, container in added])
-            self.done.created.append(address.write(at.address))
+            self.done.created.append(str(at))
 
-    def collision(self, at: _At, what: str, why: str) -> Exception:
-        return self.overlay.error(Finding(at.path, f"{what}: {why}", "rename one of the two", Reason.NAME_COLLISION))
+    def collision(self, at: Site, what: str) -> Exception:
+        why = f": {_WHY[at.name]}" if at.name in _WHY else ""
+        return self.overlay.error(Finding(at.path, what + why, "rename one of the two", Reason.NAME_COLLISION))
 
     def is_told_otherwise(self, name: str) -> bool:
         """Whether the pod leaves a field open and says the same by another: `serviceAccount`, a `priority` of its own."""
@@ -189,39 +216,39 @@ class _Placer:
     def is_open(self, name: str) -> bool:
         return defaults.is_not_set(name, self.pod.spec_member(name))
 
-    def companions(self, spec: _At, name: str) -> None:
+    def companions(self, name: str) -> None:
         """Change or let go what Kubernetes computed for the default that ours stands in for."""
         for companion in defaults.COMPANIONS.get(name, ()) if self.is_open(name) else ():
             current = self.pod.spec_member(companion)
             if current is None or companion in self.overlay.spec:
                 continue
             if name == "serviceAccountName":
-                self.unit(spec.member(companion), current, self.overlay.spec[name])
+                self.unit(site.SPEC.member(companion), current, self.overlay.spec[name])
             else:
                 self.done.operations.append({"op": "remove", "path": f"/spec/{companion}"})
                 self.done.replaced[companion] = current
 
-    def add(self, at: _At, value: Any) -> None:
+    def add(self, at: Site, value: Any) -> None:
         self.done.operations.append({"op": "add", "path": at.pointer, "value": value})
 
-    def keep(self, at: _At) -> None:
-        self.done.warnings.append(f"kept the pod's {address.write(at.address)}, which differs from the template's")
+    def keep(self, at: Site) -> None:
+        self.done.warnings.append(f"kept the pod's {at}, which differs from the template's")
 
-    def describe(self, at: _At, value: Any) -> None:
+    def describe(self, at: Site, value: Any) -> None:
         """List the addresses of a member that was added whole: what was created, and the leaves in it."""
-        kind = defaults.merge(_last(at.path), at.node)
+        kind = defaults.merge(at.name, at.node)
         if kind is Merge.UNIT:
-            self.done.added.append(address.write(at.address))
+            self.done.added.append(str(at))
             return
-        self.done.created.append(address.write(at.address))
+        self.done.created.append(str(at))
         if kind is Merge.FIELDS:
             for name, child in value.items():
                 self.describe(at.member(name), child)
             return
-        merge_keys = address.keys_of(at.node, _last(at.path))
+        merge_keys = address.keys_of(at.node, at.name)
         self.done.added += [address.write((*at.address, Item(address.item_key(item, merge_keys)))) for item in value]
 
 
-def _last(path: Path) -> str:
-    """Name the field that a path ends in: of an item of a list, the list's."""
-    return next(part for part in reversed(path) if isinstance(part, str))
+def _key(at: Site) -> str:
+    last = at.address[-1]
+    return last.key if isinstance(last, Item) else last

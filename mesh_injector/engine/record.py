@@ -4,22 +4,24 @@ A record is a claim that anybody can write; what is really in the pod decides, s
 """
 
 import copy
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from mesh_injector.engine import address, checks, defaults, schema
-from mesh_injector.engine.address import Address, Item
-from mesh_injector.engine.defaults import Merge
+from mesh_injector.engine import address, checks, claims, taking
+from mesh_injector.engine.address import Place
 from mesh_injector.engine.placement import Placement
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Operation
+from mesh_injector.engine.taking import Taken
 from mesh_injector.errors import InjectionError
 from mesh_injector.reasons import Reason
 
 ANNOTATION: Final = checks.RECORD
-VERSION: Final = 1
+VERSION: Final = 2
+"""The newest version that this program knows. Each record is written in the oldest version that can say it, so that two releases side
+by side write the same bytes: 1, or 2 where something was taken away."""
 ANNOTATIONS_LIMIT: Final = 256 * 1024
 """Bytes of all keys and values of a pod's annotations, https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/."""
 
@@ -28,7 +30,7 @@ ADDRESSES: Final = 4096
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What was added: addresses of leaves, of lists and maps that were created, and old values of replaced defaults."""
+    """What was added: addresses of leaves, of lists and maps that were created, old values of replaced defaults, and what was taken."""
 
     version: int
     mesh: str
@@ -36,6 +38,29 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     added: tuple[str, ...] = ()
     created: tuple[str, ...] = ()
     replaced: dict[str, Any] = {}
+    taken: tuple[Taken, ...] = ()
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether a newer release wrote it, which may list more than this one knows of."""
+        return self.version > VERSION
+
+    @property
+    def size(self) -> int:
+        """How many things it lists."""
+        return len(self.added) + len(self.created) + len(self.replaced) + len(self.taken)
+
+
+class NoRecord(ValueError):
+    """An annotation is no record to believe; the text says why."""
+
+
+class Stripped(NamedTuple):
+    """A pod without what its record lists, the record, and the operations that take it out."""
+
+    body: dict[str, Any]
+    record: Record
+    operations: list[Operation]
 
 
 def seal(pod: Pod, placement: Placement, mesh: str, template: str) -> list[Operation]:
@@ -49,8 +74,10 @@ def seal(pod: Pod, placement: Placement, mesh: str, template: str) -> list[Opera
         created.append("metadata")
     has_map = pod.metadata.annotations is not None or "annotations" in created
     created += [] if has_map else ["annotations"]
-    text = write(Record(VERSION, mesh, template, tuple(placement.added), tuple(created), placement.replaced))
-    _check_size(pod, operations, text, len(placement.added) + len(created) + len(placement.replaced))
+    added, taken = tuple(dict.fromkeys(placement.added)), tuple(placement.taken)
+    record = Record(2 if taken else 1, mesh, template, added, tuple(created), placement.replaced, taken)
+    text = write(record)
+    _check_size(pod, operations, text, record.size)
     if has_map:
         operations.append({"op": "add", "path": f"/metadata/annotations/{address.escape(ANNOTATION)}", "value": text})
     else:
@@ -79,35 +106,85 @@ def write(record: Record) -> str:
 def read(text: str) -> Record | None:
     """Read the annotation; None when it is no record of ours: not JSON, another version, or an address we cannot have written."""
     try:
+        return parse(text)
+    except NoRecord:
+        return None
+
+
+def parse(text: str) -> Record:
+    """Read the annotation as `read` does, and raise `NoRecord` that says why it is none."""
+    try:
         record = msgspec.json.decode(text, type=Record)
-    except (msgspec.DecodeError, RecursionError):
+    except RecursionError as error:
+        raise NoRecord("is nested too deeply") from error
+    except msgspec.DecodeError as error:
+        raise NoRecord(f"is no record: {error}") from error
+    if record.version < 1:
+        raise NoRecord(f"is of version {record.version}, which there never was")
+    if record.size > ADDRESSES:
+        raise NoRecord(f"lists {record.size} things, and no record lists more than {ADDRESSES}")
+    return _READERS.get(record.version, _read_newer)(record)
+
+
+def _read_first(record: Record) -> Record:
+    """Version 1 knows nothing that was taken."""
+    return _believed(msgspec.structs.replace(record, taken=()))
+
+
+def _believed(record: Record) -> Record:
+    for member, is_possible in claims.POSSIBLE.items():
+        for claim in getattr(record, member):
+            if not is_possible(claim):
+                name = claim.at if isinstance(claim, Taken) else claim
+                raise NoRecord(f"lists `{name:.80}` as {member}, which mesh-injector never writes")
+    return record
+
+
+def _read_newer(record: Record) -> Record:
+    """Read what we know of a newer version: the claims that are possible, each believed for itself, and no other."""
+    known = {
+        member: tuple(claim for claim in getattr(record, member) if claims.POSSIBLE[member](claim))
+        for member in ("added", "created", "taken")
+    }
+    replaced = {name: old for name, old in record.replaced.items() if claims.is_member(name)}
+    return msgspec.structs.replace(record, replaced=replaced, **known)
+
+
+_READERS: Final[Mapping[int, Callable[[Record], Record]]] = {1: _read_first, 2: _believed}
+"""What each version of the record means."""
+
+
+def strip(body: Mapping[str, Any], *, put_back: bool = True) -> Stripped | None:
+    """Take what the record lists out of a pod, and put back what it says was taken away; None when there is no record to believe."""
+    try:
+        return take_out(body, put_back=put_back)
+    except NoRecord:
         return None
-    believed = (
-        record.version == VERSION
-        and len(record.added) + len(record.created) + len(record.replaced) <= ADDRESSES
-        and all(map(_is_leaf, record.added))
-        and all(map(_is_creation, record.created))
-        and all(_is_leaf(name) and not isinstance(_address(name)[-1], Item) for name in record.replaced)
-    )
-    return record if believed else None
 
 
-def strip(body: Mapping[str, Any]) -> tuple[dict[str, Any], Record] | None:
-    """Take what the record lists out of a pod: a copy of the pod as it was, and the record; None when there is no record to believe."""
+def take_out(body: Mapping[str, Any], *, put_back: bool = True) -> Stripped:
+    """Take what the record lists out of a copy of a pod, as `strip` does, and raise `NoRecord` that says why there is none."""
     text = ((body.get("metadata") or {}).get("annotations") or {}).get(ANNOTATION)
-    record = read(text) if isinstance(text, str) else None
-    if record is None:
-        return None
-    pod = copy.deepcopy(dict(body))
+    if not isinstance(text, str):
+        raise NoRecord("is not there")
+    record, pod = parse(text), copy.deepcopy(dict(body))
     del pod["metadata"]["annotations"][ANNOTATION]
+    operations: list[Operation] = [{"op": "remove", "path": f"/metadata/annotations/{address.escape(ANNOTATION)}"}]
     finder = address.Finder(pod)
-    for place in address.last_first(filter(None, (finder.find(_address(name)) for name in record.added))):
-        del place.holder[place.key]
+    operations += map(_remove, address.last_first(filter(None, (finder.find(claims.where(name)) for name in record.added))))
+    operations += taking.put_back(pod, record.taken if put_back else ())
     for name, old in record.replaced.items():
-        _restore(pod, name, old)
+        operations += _restore(pod, name, old)
     for name in innermost_first(record.created):
-        _remove_if_empty(pod, name)
-    return (pod, record) if (pod.get("spec") or {}).get("containers") else None
+        operations += _remove_if_empty(pod, name)
+    if not (pod.get("spec") or {}).get("containers"):
+        raise NoRecord("leaves no container in the pod")
+    return Stripped(pod, record, operations)
+
+
+def _remove(place: Place) -> Operation:
+    del place.holder[place.key]
+    return {"op": "remove", "path": place.pointer}
 
 
 def innermost_first(created: Iterable[str]) -> list[str]:
@@ -115,68 +192,20 @@ def innermost_first(created: Iterable[str]) -> list[str]:
     return sorted(created, key=lambda name: (name != "metadata", len(name)), reverse=True)
 
 
-def _restore(pod: dict[str, Any], name: str, old: Any) -> None:
+def _restore(pod: dict[str, Any], name: str, old: Any) -> Sequence[Operation]:
     """Put an old value back; only Kubernetes' defaults and empty values are believed."""
-    where = _address(name)
-    holder = address.parent(pod, where)
-    if holder is not None and isinstance(holder.value, dict) and is_default(where, old):
-        holder.value[str(where[-1])] = old
+    at = claims.where(name)
+    holder, key = address.parent(pod, at), str(at[-1])
+    if holder is None or not isinstance(holder.value, dict) or not claims.is_default(at, old):
+        return ()
+    is_there = key in holder.value
+    holder.value[key] = old
+    return ({"op": "replace" if is_there else "add", "path": f"{holder.pointer}/{address.escape(key)}", "value": old},)
 
 
-def is_default(where: Address, value: Any) -> bool:
-    """Whether a value at an address is Kubernetes' default or empty, so that a member that is absent says the same."""
-    last = where[-1]
-    is_member = where[0] in checks.CONTAINER_LISTS and len(where) == 3
-    return isinstance(last, str) and defaults.is_not_set(f"containers.{last}" if is_member else last, value)
-
-
-def _remove_if_empty(pod: dict[str, Any], name: str) -> None:
+def _remove_if_empty(pod: dict[str, Any], name: str) -> Sequence[Operation]:
     if name == "metadata":
-        if pod.get("metadata") == {}:
-            del pod["metadata"]
-        return
-    place = address.find(pod, _address(name))
-    if place is not None and place.value in ({}, []):
-        del place.holder[place.key]
-
-
-def _address(name: str) -> Address:
-    return address.read(name) or ("",)
-
-
-def _is_leaf(name: str) -> bool:
-    """Whether placement can have added what an address names: an item, or a member that is one value."""
-    where = _address(name)
-    node, last = node_of(where), where[-1]
-    if isinstance(last, Item):
-        return node is not None and where != ("annotations", Item(ANNOTATION))
-    is_essence = where[0] in checks.CONTAINER_LISTS and where[2:] in (("name",), ("image",))
-    return node is not None and not is_essence and defaults.merge(last, node) is Merge.UNIT
-
-
-def _is_creation(name: str) -> bool:
-    if name == "metadata":
-        return True
-    where = _address(name)
-    node, last = node_of(where), where[-1]
-    return node is not None and isinstance(last, str) and name != "containers" and defaults.merge(last, node) is not Merge.UNIT
-
-
-def node_of(where: Address) -> schema.Node | None:
-    """Walk the bundled schema along an address as placement walks it; None where placement does not come."""
-    node = schema.POD.field(address.half(where))
-    for depth, step in enumerate(where):
-        if node is None or not _is_way(where, depth, node):
-            return None
-        node = (node.item() or node.field(step.key)) if isinstance(step, Item) else node.field(step)
-    return node
-
-
-def _is_way(where: Address, depth: int, node: schema.Node) -> bool:
-    """Whether placement takes a step of an address from a node: from lists and maps to items, from what is merged by fields to a field."""
-    before = where[depth - 1] if depth else ""
-    if isinstance(where[depth], Item):
-        return isinstance(before, str) and node.kind != "object" and defaults.merge(before, node) is not Merge.UNIT
-    if isinstance(before, Item):
-        return depth == 2 and where[0] in checks.CONTAINER_LISTS
-    return node.kind == "object" and defaults.merge(before, node) is Merge.FIELDS
+        place = Place(pod, "metadata", "/metadata", None) if pod.get("metadata") == {} else None
+    else:
+        place = address.find(pod, claims.where(name))
+    return (_remove(place),) if place is not None and place.value in ({}, []) else ()

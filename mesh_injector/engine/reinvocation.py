@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 import jsonpatch
 import msgspec
 
-from mesh_injector.engine import address, defaults, record
+from mesh_injector.engine import address, claims, defaults, record
 from mesh_injector.engine.address import Address, Item, Place
 from mesh_injector.engine.record import Record
 from mesh_injector.engine.rules import Operation
@@ -31,7 +31,7 @@ def reconcile(pod: Mapping[str, Any], old: Record, base: Mapping[str, Any], oper
     target = cast("dict[str, Any]", jsonpatch.apply_patch(base, operations))
     new = msgspec.json.decode(target["metadata"]["annotations"][record.ANNOTATION], type=Record)
     edit, ours = _Edit(pod), set(new.added)
-    edit.remove(name for name in old.added if name not in ours)
+    edit.remove([*(name for name in old.added if name not in ours), *(taken.at for taken in new.taken if taken.at not in ours)])
     for name in old.replaced:
         if name not in new.replaced:
             edit.bring(name, base)
@@ -39,7 +39,7 @@ def reconcile(pod: Mapping[str, Any], old: Record, base: Mapping[str, Any], oper
         if edit.has(name) or not _is_default(name, target):
             edit.bring(name, target)
     for name in new.replaced:
-        if name not in old.replaced and address.find(target, address.read(name) or ("",)) is None:
+        if name not in old.replaced and address.find(target, claims.where(name)) is None:
             edit.remove([name])
     for name in record.innermost_first(name for name in old.created if name not in new.created):
         edit.remove_if_empty(name)
@@ -50,14 +50,14 @@ def reconcile(pod: Mapping[str, Any], old: Record, base: Mapping[str, Any], oper
 
 def _is_default(name: str, target: Mapping[str, Any]) -> bool:
     """Whether a leaf is Kubernetes' default: an API server writes some of them, like `hostNetwork: false`, by leaving them out."""
-    where = address.read(name) or ("",)
+    where = claims.where(name)
     wanted = address.find(target, where)
-    return wanted is not None and record.is_default(where, wanted.value)
+    return wanted is not None and claims.is_default(where, wanted.value)
 
 
 def _is_same(old: Record, new: Record) -> bool:
-    """Whether two records say the same, in whatever order."""
-    alike = (old.mesh, old.template, old.replaced) == (new.mesh, new.template, new.replaced)
+    """Whether two records say the same, in whatever order; of a newer release's, what this one knows of it."""
+    alike = (old.mesh, old.template, old.replaced, old.taken) == (new.mesh, new.template, new.replaced, new.taken)
     return alike and set(old.added) == set(new.added) and set(old.created) == set(new.created)
 
 
@@ -91,7 +91,7 @@ class _Edit:
 
     def bring(self, name: str, target: Mapping[str, Any]) -> None:
         """Bring one leaf: leave it where all of ours is in it, replace it in its place, or add it where it is gone."""
-        where = address.read(name) or ("",)
+        where = claims.where(name)
         wanted, found = address.find(target, where), self._finder.find(where)
         if wanted is None:
             return
@@ -104,7 +104,7 @@ class _Edit:
         """Add a leaf; lists and maps that are gone with it come back first, but only with what we bring."""
         for length in range(1, len(where)):
             if self._finder.find(where[:length]) is None:
-                node = record.node_of(where[:length])
+                node = claims.node_of(where[:length])
                 self._put(where[:length], [] if node and node.kind == "list" else {})
         self._put(where, wanted.value, wanted.key)
 
@@ -123,7 +123,7 @@ class _Edit:
         return self.operations
 
     def _find(self, name: str) -> Place | None:
-        return self._finder.find(address.read(name) or ("",))
+        return self._finder.find(claims.where(name))
 
 
 def _is_in(found: Place, wanted: Place, where: Address) -> bool:

@@ -1,6 +1,6 @@
 """What a format hands to the pipeline: rules that look at one pod and return a decision, and the checks that explain it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -42,7 +42,8 @@ class Decision:
     """What the rules say about one pod: overlays to place, or the reason for leaving it alone, or an error.
 
     `mesh` is `namespace/name`, or empty when none can be named; `asked` says how the pod asked for injection; `severity` is what an
-    error (this one, or one found while placing) does.
+    error (this one, or one found while placing) does. `then` decides what follows, on the pod as these overlays left it, and None ends
+    it; the last decision speaks for all, so its mesh, template and reason are those of the whole, and warnings add up.
     """
 
     reason: Reason
@@ -53,6 +54,7 @@ class Decision:
     asked: str = ""
     error: InjectionError | None = None
     severity: Severity = Severity.REFUSE
+    then: "Callable[[Pod], Decision | None] | None" = None
 
 
 class Rules(Protocol):
