@@ -51,6 +51,10 @@ class Memory(Generic[Key, Result]):
         """The bytes that are taken, by what `weigh` says."""
         return int(self._kept.currsize)
 
+    def results(self) -> list[Result]:
+        """List what is remembered."""
+        return [result for result, _ in self._kept.values()]
+
     def forget(self) -> None:
         """Forget everything."""
         self._kept.clear()

@@ -4,15 +4,16 @@ It comes from a template or, in the older formats, from documents; either way an
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import msgspec
 
 from mesh_injector.documents import Document
-from mesh_injector.engine import address, checks, defaults, policy, schema
+from mesh_injector.engine import address, checks, defaults, policy, schema, site
 from mesh_injector.engine.checks import Finding
 from mesh_injector.engine.policy import Policies
+from mesh_injector.engine.site import Site
 from mesh_injector.engine.template import Fault, Rendered
 from mesh_injector.errors import InjectionError
 
@@ -80,6 +81,8 @@ class Overlay:
     provenance: Provenance
     init_first: bool = True
     policies: Policies = policy.NONE
+    sites: tuple[Site, Site] = field(default_factory=site.halves, compare=False, repr=False)
+    """Of metadata and spec: what one placing has walked, the next walks faster."""
 
     @property
     def size(self) -> int:

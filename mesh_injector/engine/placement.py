@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import jsonpatch
 
-from mesh_injector.engine import address, checks, defaults, site, taking, union
+from mesh_injector.engine import address, checks, defaults, taking, union
 from mesh_injector.engine.address import Item
 from mesh_injector.engine.checks import Finding
 from mesh_injector.engine.defaults import Merge
@@ -77,20 +77,21 @@ class _Placer:
     def __init__(self, pod: Pod, overlay: Overlay) -> None:
         self.pod, self.overlay, self.done = pod, overlay, Placement()
         self.spec = overlay.spec
+        self.at_metadata, self.at_spec = overlay.sites
 
     def run(self) -> Placement:
         if self.overlay.metadata and not self.pod.has_metadata:
             self.done.operations.append({"op": "add", "path": "/metadata", "value": {}})
             self.done.created.append("metadata")
         for name, brought in self.overlay.metadata.items():
-            self.member(site.METADATA.member(name), self.pod.metadata_member(name), brought)
+            self.member(self.at_metadata.member(name), self.pod.metadata_member(name), brought)
         for name, brought in self.overlay.spec.items():
             if name in checks.CONTAINER_LISTS:
-                self.containers(site.SPEC.member(name), brought)
+                self.containers(self.at_spec.member(name), brought)
             elif self.is_told_otherwise(name):
-                self.keep(site.SPEC.member(name))
+                self.keep(self.at_spec.member(name))
             else:
-                self.member(site.SPEC.member(name), self.pod.spec_member(name), brought)
+                self.member(self.at_spec.member(name), self.pod.spec_member(name), brought)
                 self.companions(name)
         for finding in union.find(self.pod, self.spec):
             raise self.overlay.error(finding)
@@ -166,15 +167,16 @@ class _Placer:
 
     def touch(self, at: Site, place: int, container: Mapping[str, Any]) -> None:
         """Merge env, mounts, ports and other fields into the pod's container of that name."""
-        name, theirs = container["name"], self.pod.spec_member(at.name) or ()
-        index = next((index for index, one in enumerate(theirs) if one["name"] == name), None)
+        name = container["name"]
+        theirs = self.pod.init_containers if at.name == "initContainers" else self.pod.containers
+        index = next((index for index, one in enumerate(theirs) if one.name == name), None)
         if index is None:
             fix = "give it an `image` to add it, or name one of the pod's containers, as `container_names` lists them"
             raise self.overlay.error(Finding((*at.path, place), f"the pod has no container `{name:.80}`, and this one has no image", fix))
         here = at.item(index, name, place)
         for field_name, brought in container.items():
             if field_name != "name":
-                self.member(here.member(field_name), theirs[index].get(field_name), brought)
+                self.member(here.member(field_name), theirs[index].member(field_name), brought)
 
     def is_there(self, at: Site, container: Mapping[str, Any]) -> bool:
         """Whether the pod has a container of that name and the overlay's policy lets it be; else it is refused."""
@@ -193,7 +195,7 @@ class _Placer:
         return True
 
     def add_containers(self, at: Site, added: Sequence[tuple[int, Any]]) -> None:
-        is_new = self.pod.spec_member(at.name) is None
+        is_new = not self.pod.has(at.name)
         first = self.overlay.init_first and at.name == "initContainers"
         for count, (place, container) in enumerate(added):
             here = at.item(count if first else "-", container["name"], place)
@@ -223,7 +225,7 @@ class _Placer:
             if current is None or companion in self.overlay.spec:
                 continue
             if name == "serviceAccountName":
-                self.unit(site.SPEC.member(companion), current, self.overlay.spec[name])
+                self.unit(self.at_spec.member(companion), current, self.overlay.spec[name])
             else:
                 self.done.operations.append({"op": "remove", "path": f"/spec/{companion}"})
                 self.done.replaced[companion] = current

@@ -3,12 +3,13 @@
 We type the envelope, never the cargo: what nobody asks for is not decoded, so a field newer than this program survives untouched.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 import msgspec
 
 from mesh_injector import reasons
+from mesh_injector.engine import schema
 from mesh_injector.errors import Problem, ReviewError
 
 
@@ -24,29 +25,59 @@ class Metadata(msgspec.Struct, frozen=True, rename="camel"):
     finalizers: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class Port(msgspec.Struct, frozen=True, rename="camel"):
-    """A `ContainerPort`: its number, and the protocol that Kubernetes assumes."""
+class Port(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A `ContainerPort`: its number, and what a template's port is compared with."""
 
     container_port: int
     protocol: str | None = None
+    name: Any = None
+    host_port: Any = None
+    host_ip: Any = msgspec.field(name="hostIP", default=None)
 
 
-class Container(msgspec.Struct, frozen=True, rename="camel"):
-    """The part of a container that decisions read."""
+class Container(msgspec.Struct, frozen=True):
+    """The part of a container that decisions read; what else Kubernetes knows of one stays as it came, until `member` is asked."""
 
     name: str
     ports: list[Port] | None = None
 
+    def member(self, name: str) -> Any:
+        """Decode one member; None when it is absent, null or unknown."""
+        found = getattr(self, name, None)
+        return _ANY.decode(found) if isinstance(found, msgspec.Raw) else msgspec.to_builtins(found)
 
-class _Envelope(msgspec.Struct, frozen=True):
-    metadata: Metadata | None = None
-    spec: dict[str, msgspec.Raw] | None = None
 
-
-_ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
-_CONTAINERS: Final = msgspec.json.Decoder(list[Container] | None)
 _ANY: Final = msgspec.json.Decoder()
 _NULL: Final = msgspec.Raw(b"null")
+
+
+def _with_rest(name: str, node: schema.Node | None, base: type[msgspec.Struct]) -> Any:
+    """Add all other fields of the schema to a structure, undecoded: a list of names that is never out of date."""
+    typed = {field.encode_name for field in msgspec.structs.fields(base)}
+    rest = [(field, msgspec.Raw, _NULL) for field in (node.fields if node else ()) if field not in typed]
+    return msgspec.defstruct(name, rest, bases=(base,), frozen=True)
+
+
+_SPEC: Final = schema.POD.field("spec")
+_CONTAINERS: Final = _SPEC.field("containers") if _SPEC else None
+_Container: Final = _with_rest("Container", _CONTAINERS.item() if _CONTAINERS else None, Container)
+
+
+class _Spec(msgspec.Struct, frozen=True):
+    containers: list[_Container] | None = None  # type: ignore[valid-type]
+    initContainers: list[_Container] | None = None  # type: ignore[valid-type] # noqa: N815 - Kubernetes' name
+
+
+class Projection(msgspec.Struct, frozen=True):
+    """A pod, decoded as far as decisions and placement read it."""
+
+    metadata: Metadata | None = None
+    spec: _with_rest("Spec", _SPEC, _Spec) | None = None  # type: ignore[valid-type]
+
+
+_NO_METADATA: Final = Metadata()
+_NO_SPEC: Final = _Spec()
+_PROJECTION: Final = msgspec.json.Decoder(Projection)
 
 
 class Pod:
@@ -55,23 +86,23 @@ class Pod:
     Make it from JSON bytes (the webhook) or from a document (the command line); both go the same way, so both doors see the same pod.
     """
 
-    __slots__ = ("_decoded", "containers", "has_metadata", "init_containers", "metadata", "raw", "spec")
+    __slots__ = ("_decoded", "_spec", "containers", "has_metadata", "init_containers", "metadata", "raw")
 
     def __init__(self, raw: bytes | msgspec.Raw) -> None:
         """Raise `ReviewError` when the JSON is not a pod: the wrong type at some path."""
         self.raw = raw
         self._decoded: dict[str, Any] = {}
         try:
-            envelope = _ENVELOPE.decode(raw)
-            self.has_metadata = envelope.metadata is not None
-            self.metadata = envelope.metadata or Metadata()
-            self.spec = envelope.spec or {}
-            self.containers = tuple(_CONTAINERS.decode(self.spec.get("containers", _NULL)) or ())
-            self.init_containers = tuple(_CONTAINERS.decode(self.spec.get("initContainers", _NULL)) or ())
+            projection = _PROJECTION.decode(raw)
         except (msgspec.DecodeError, RecursionError) as error:
             raise ReviewError(
                 Problem(reasons.NOT_A_REVIEW, f"the object is not a pod: {error}", "request.object", "send a v1 Pod")
             ) from error
+        self.has_metadata = projection.metadata is not None
+        self.metadata = projection.metadata or _NO_METADATA
+        self._spec: Any = projection.spec or _NO_SPEC
+        self.containers: Sequence[Container] = self._spec.containers or ()
+        self.init_containers: Sequence[Container] = self._spec.initContainers or ()
 
     @classmethod
     def from_document(cls, body: Mapping[str, Any]) -> "Pod":
@@ -99,13 +130,16 @@ class Pod:
         return self.spec_member("hostNetwork") is True
 
     def spec_member(self, name: str) -> Any:
-        """Decode one member of the pod's spec; None when it is absent or null."""
-        raw = self.spec.get(name)
-        if raw is None:
-            return None
+        """Decode one member of the pod's spec; None when it is absent, null or unknown. All of its containers take longest."""
         if name not in self._decoded:
-            self._decoded[name] = _ANY.decode(raw)
+            found = getattr(self._spec, name, None)
+            self._decoded[name] = _ANY.decode(found) if isinstance(found, msgspec.Raw) else found and self.whole()["spec"][name]
         return self._decoded[name]
+
+    def has(self, name: str) -> bool:
+        """Whether the spec has a member: neither absent nor null. Nothing is decoded for it."""
+        found = getattr(self._spec, name, None)
+        return found is not None and found != _NULL
 
     def metadata_member(self, name: str) -> Any:
         """Decode one of the members of the pod's metadata that a template may bring; None when it is absent or null."""

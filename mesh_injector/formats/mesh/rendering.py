@@ -17,6 +17,8 @@ from mesh_injector.formats.mesh.variables import Context
 ROOM: Final = 32 * 1024 * 1024
 """Bytes for the overlays of all meshes together, by their weights."""
 LEAST_ROOM: Final = 256 * 1024
+LARGEST_CONTEXT: Final = 16 * 1024
+"""Characters of what a rendering depends on: labels and annotations arrive unvalidated and may be megabytes."""
 
 
 class Rendering:
@@ -65,5 +67,7 @@ def all_of(meshes: Sequence[Mesh], last: Mapping[str, Rendering]) -> dict[str, R
 
 
 def _weigh(context: Context, made: Overlay | InjectionError) -> int:
-    """Estimate the bytes of a context and its overlay: Python needs about ten for each of JSON."""
-    return 10 * (len(repr(context)) + (made.size if isinstance(made, Overlay) else len(str(made)))) + 1024
+    """Estimate the bytes of a context and its overlay: Python needs about ten for each of JSON. A large context weighs too much to keep."""
+    read = len(repr(context))
+    size = made.size if isinstance(made, Overlay) else len(str(made))
+    return 1024 + 10 * (read + size) if read <= LARGEST_CONTEXT else ROOM + 1

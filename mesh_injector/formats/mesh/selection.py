@@ -34,6 +34,16 @@ class Selection:
         """Find the meshes that select a pod, in their order."""
         return self._namespaces((namespace.name, _read(namespace.labels, self._keys))).matching(pod.labels)
 
+    @property
+    def hits(self) -> int:
+        """How often a pod's answer was remembered."""
+        return sum(one.pods.hits for one in self._namespaces.results())
+
+    @property
+    def weight(self) -> int:
+        """The bytes that all memories take, by their weights."""
+        return self._namespaces.weight + sum(one.pods.weight for one in self._namespaces.results())
+
     def forget(self) -> None:
         """Forget all answers."""
         self._namespaces.forget()
@@ -49,10 +59,10 @@ class _InNamespace:
     def __init__(self, meshes: Sequence[Mesh]) -> None:
         self._meshes = tuple(meshes)
         self._keys = _keys(mesh.pod_selector.keys for mesh in meshes if mesh.pod_selector)
-        self._pods: Memory[Labels, Meshes] = Memory(self._among, lambda key, _: _OVERHEAD + _size(key), room=PODS_ROOM)
+        self.pods: Memory[Labels, Meshes] = Memory(self._among, lambda key, _: _OVERHEAD + _size(key), room=PODS_ROOM)
 
     def matching(self, labels: Mapping[str, str]) -> Meshes:
-        return self._pods(_read(labels, self._keys)) if self._meshes else ()
+        return self.pods(_read(labels, self._keys)) if self._meshes else ()
 
     def _among(self, labels: Labels) -> Meshes:
         found = dict(labels)
