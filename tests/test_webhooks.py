@@ -20,7 +20,7 @@ from mesh_injector.engine.rules import Check, Decision, Namespace
 from mesh_injector.reasons import Reason
 from tests.test_laws import Always, Json, applied, cases, injected, without_nulls
 
-LAW = settings(max_examples=60)
+LAW = settings(max_examples=50)
 Lists = list[tuple[Json, str]]
 Meddle = Callable[[Json, int], None]
 
@@ -102,7 +102,7 @@ MEDDLING: tuple[Meddle, ...] = (
 meddled = st.lists(st.tuples(st.sampled_from(MEDDLING), st.integers(0, 5)), max_size=4)
 
 
-@settings(LAW, max_examples=120)
+@LAW
 @given(cases, meddled)
 def test_whatever_others_do_a_third_pass_changes_nothing(case: tuple[Json, Json, bool], meddling: list[tuple[Meddle, int]]) -> None:
     body, brought, init_first = case
@@ -145,7 +145,7 @@ class Composed:
         return ()
 
 
-@settings(LAW, max_examples=120)
+@LAW
 @given(cases, policies, policies)
 def test_with_any_policies_twice_changes_nothing_and_the_way_back_is_exact(
     case: tuple[Json, Json, bool], first: Policies, second: Policies
