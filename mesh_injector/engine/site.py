@@ -28,6 +28,12 @@ class Site:
         return next(part for part in reversed(self.path) if isinstance(part, str))
 
     @property
+    def key(self) -> str:
+        """The key of an item, the name of a field."""
+        last = self.address[-1]
+        return last.key if isinstance(last, Item) else last
+
+    @property
     def is_entry(self) -> bool:
         """Whether it is an entry of a map or an item of a list, not a field that Kubernetes names."""
         return isinstance(self.address[-1], Item)

@@ -172,6 +172,7 @@ def test_a_variable_may_replace_the_pods_and_the_old_one_comes_back_in_its_place
     brought = bring({"containers": [{"name": "app", "env": [{"name": "B", "value": "2"}]}]}, Policies({"env": Policy.REPLACE}))
     after = goes_and_comes(body, always(brought))
     assert [one["value"] for one in after["spec"]["containers"][0]["env"]] == ["1", "2", "1"]
+    assert inject(body, always(brought))[1].warnings == ("replaced the pod's containers[app].env[B]",)
     assert status(after)["version"] == 2
 
 
@@ -224,6 +225,11 @@ def test_tumblr_takes_the_tokens_mounts_away_with_the_service_account_and_they_c
     )
     after = goes_and_comes(body, tumblr)
     assert [mount["mountPath"] for mount in after["spec"]["containers"][0]["volumeMounts"]] == ["/a", "/b"]
+    assert [text.partition("[")[0] for text in inject(body, tumblr)[1].warnings] == [
+        "took away the pod's initContainers",
+        "took away the pod's containers",
+        "took away the pod's containers",
+    ]
     assert after["spec"]["initContainers"][0]["volumeMounts"] == []
     assert [taken["at"] for taken in status(after)["taken"]] == [
         f"initContainers[setup].volumeMounts[{TOKEN.replace('.', chr(92) + '.')}]",
@@ -263,6 +269,13 @@ def test_a_mount_that_another_webhook_put_there_again_is_taken_away_again() -> N
     assert inject(again, tumblr)[1].reason is Reason.ALREADY_INJECTED
 
 
+def test_what_another_webhook_put_there_again_stays_alone_on_the_way_back() -> None:
+    after, _ = inject(pod(mounting("/a", TOKEN)), tumblr)
+    after["spec"]["containers"][0]["volumeMounts"].insert(0, {"name": "theirs", "mountPath": TOKEN})
+    mounts = record.take_out(after).body["spec"]["containers"][0]["volumeMounts"]
+    assert mounts == [{"name": "theirs", "mountPath": TOKEN}, {"name": "v0", "mountPath": "/a"}]
+
+
 def test_a_container_that_is_gone_takes_what_was_in_it_along() -> None:
     after, _ = inject(pod(mounting(TOKEN), {"name": "other", "image": "o"}), tumblr)
     del after["spec"]["containers"][0]
@@ -280,13 +293,18 @@ def test_a_claim_of_something_that_the_rules_would_not_take_away_never_reaches_a
     forged = {"version": 2, "mesh": "sidecars", "template": "sha256:00", "taken": [claim]}
     body = pod(mounting("/a"))
     body["metadata"]["annotations"] = {record.ANNOTATION: json.dumps(forged)}
-    for how in (tumblr, always(bring({"hostname": "h"})), always(bring({"containers": [{"name": "app", "env": [{"name": "A"}]}]}))):
+    ours = {"containers": [{"name": "app", "env": [{"name": "A", "value": "ours"}], "volumeMounts": [{"name": "v1", "mountPath": "/etc"}]}]}
+    for how in (tumblr, always(bring({"hostname": "h"}))):
         after, outcome = inject(body, how)
         assert outcome.patch
         assert after["spec"]["containers"][0]["volumeMounts"] == [{"name": "v0", "mountPath": "/a"}]
         assert "evil" not in json.dumps(after)
         assert "taken" not in status(after)
         assert inject(after, how)[1].reason is Reason.ALREADY_INJECTED
+    body["spec"]["volumes"] = [{"name": "v1"}]
+    after, _ = inject(body, always(bring(ours)))
+    assert after["spec"]["containers"][0]["env"] == [{"name": "A", "value": "ours"}]
+    assert after["spec"]["containers"][0]["volumeMounts"][1] == {"name": "v1", "mountPath": "/etc"}
 
 
 @pytest.mark.parametrize(
@@ -392,6 +410,7 @@ def test_what_a_later_overlay_takes_away_of_an_earlier_ones_was_never_the_pods()
     after = goes_and_comes(pod(), always(first, second))
     assert after["spec"]["containers"][0]["env"] == [{"name": "B", "value": "1"}]
     assert "taken" not in status(after)
+    assert status(after)["added"] == ["containers[app].env[B]", "hostname"]
 
 
 def test_what_a_later_overlay_replaces_of_an_earlier_ones_was_never_the_pods() -> None:
