@@ -200,6 +200,14 @@ def test_uninjecting_gives_back_what_was_there(ask: Ask) -> None:
     assert without_record(injected) == without_record(pod)
 
 
+def test_the_command_uninjects_what_the_case_injects(case: Path) -> None:
+    given = load("pod.yaml")
+    file = "injected.yaml" if (case / "injected.yaml").exists() else "pod.yaml"
+    carried = record.ANNOTATION in json.dumps(given)  # what a case carries from before goes too
+    code, out, _ = run_in(case, "uninject", "-f", file, "-o", "json", "-q")
+    assert carried or (code, without_nulls(json.loads(out))) == (0, without_nulls(given))
+
+
 def test_what_is_no_creation_of_a_pod_is_left_alone(ask: Ask) -> None:
     pod = find_workload().pod
     for fields in ({"operation": "UPDATE"}, {"operation": "DELETE"}, {"subResource": "eviction"}):

@@ -201,9 +201,18 @@ KEYS = {
     "ports": ("containerPort", "protocol"),
     "volumes": ("name",),
     "imagePullSecrets": ("name",),
+    "evictionResponders": ("name",),
+    "ownerReferences": ("uid",),
+    "resourceClaims": ("name",),
+    "schedulingGates": ("name",),
+    "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
+    "volumeDevices": ("devicePath",),
 }
-WHOLE = ("hostAliases", "tolerations", "envFrom", "finalizers", "requiredDuringSchedulingIgnoredDuringExecution")
-ONE_THING = ("livenessProbe",)
+WHOLE = (
+    *("hostAliases", "tolerations", "envFrom", "finalizers"),
+    *(f"{kind}DuringSchedulingIgnoredDuringExecution" for kind in ("required", "preferred")),
+)
+ONE_THING = ("livenessProbe", "readinessProbe", "startupProbe", "postStart", "preStop")
 DEFAULTS: Json = {
     "spec.dnsPolicy": "ClusterFirst",
     "spec.serviceAccountName": "default",
@@ -211,7 +220,16 @@ DEFAULTS: Json = {
     "spec.schedulerName": "default-scheduler",
     "spec.terminationGracePeriodSeconds": 30,
     "spec.enableServiceLinks": True,
+    "spec.hostIPC": False,
+    "spec.hostNetwork": False,
+    "spec.hostPID": False,
+    "spec.preemptionPolicy": "PreemptLowerPriority",
+    "spec.priority": 0,
+    "spec.restartPolicy": "Always",
     "container.stdin": False,
+    "container.stdinOnce": False,
+    "container.tty": False,
+    "container.terminationMessagePolicy": "File",
     "container.terminationMessagePath": "/dev/termination-log",
 }
 MAPS = ("labels", "annotations", "nodeSelector", "limits")
@@ -301,11 +319,15 @@ def naive_merge(pod: Json, brought: Json, *, init_first: bool) -> Json:
     added = {kind: [one for one in brought["spec"].get(kind, ()) if "image" in one] for kind in ("containers", "initContainers")}
     touched = {kind: [one for one in brought["spec"].pop(kind, ()) if "image" not in one] for kind in ("containers", "initContainers")}
     account = result["spec"].get("serviceAccount")
+    if "serviceAccount" in brought["spec"]:
+        brought["spec"].setdefault("serviceAccountName", brought["spec"].pop("serviceAccount"))
     if bare(brought["metadata"]):
         result["metadata"] = result.get("metadata") or {}
         merge_members("metadata", result["metadata"], brought["metadata"])
+    if account not in (None, "", "default") and result["spec"].get("serviceAccountName") in (None, "", "default"):
+        brought["spec"].pop("serviceAccountName", None)
     merge_members("spec", result["spec"], brought["spec"])
-    if account is not None and account != result["spec"]["serviceAccountName"]:
+    if account in ("", "default") and account != result["spec"].get("serviceAccountName"):
         result["spec"]["serviceAccount"] = result["spec"]["serviceAccountName"]
     for kind, ours in added.items():
         for one in touched[kind]:

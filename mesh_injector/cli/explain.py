@@ -14,7 +14,7 @@ from mesh_injector.cli.flags import flag
 from mesh_injector.cli.subjects import Subject
 from mesh_injector.cli.terminal import Terminal
 from mesh_injector.engine import pipeline, record
-from mesh_injector.engine.pipeline import Verdict
+from mesh_injector.engine.pipeline import Outcome, Verdict
 from mesh_injector.engine.record import Record
 from mesh_injector.engine.rules import Check
 from mesh_injector.reasons import Reason
@@ -51,7 +51,7 @@ def explain(  # noqa: PLR0913 # the parameters are the command's flags
     """
     terminal, within = Terminal(color, quiet=quiet), subjects.scope(namespace, labels, all_namespaces=all_namespaces)
     snapshot = source.load(sources, home_namespace, terminal)
-    judged, problems = subjects.read(files, within, snapshot)
+    judged, problems = subjects.read(files, within, subjects.injecting(snapshot))
     found = [subject for one in judged for subject in one.subjects]
     if output is Output.JSON:
         terminal.json({"items": [as_json(subject, _checks(subject, snapshot)) for subject in found]})
@@ -65,16 +65,16 @@ def explain(  # noqa: PLR0913 # the parameters are the command's flags
     return exits.DONE if all(is_injected(subject) for subject in found) else exits.NO
 
 
-def is_injected(subject: Subject) -> bool:
+def is_injected(subject: Subject[Outcome]) -> bool:
     """Whether the pod carries what it should: injected now, or before."""
     return subject.outcome.verdict is Verdict.INJECTED or subject.outcome.reason is Reason.ALREADY_INJECTED
 
 
-def _checks(subject: Subject, snapshot: Snapshot) -> Sequence[Check]:
+def _checks(subject: Subject[Outcome], snapshot: Snapshot) -> Sequence[Check]:
     return pipeline.checks(subject.pod, subject.namespace, snapshot.rules)
 
 
-def as_json(subject: Subject, checks: Sequence[Check]) -> dict[str, Any]:
+def as_json(subject: Subject[Outcome], checks: Sequence[Check]) -> dict[str, Any]:
     """Give a decision the form that other programs rely on: contract, section 5."""
     outcome = subject.outcome
     return {
@@ -92,7 +92,7 @@ def as_json(subject: Subject, checks: Sequence[Check]) -> dict[str, Any]:
     }
 
 
-def story(subject: Subject, checks: Sequence[Check], terminal: Terminal) -> None:
+def story(subject: Subject[Outcome], checks: Sequence[Check], terminal: Terminal) -> None:
     """Tell a decision as a story."""
     out, outcome = terminal.out, subject.outcome
     out.print(
@@ -122,7 +122,7 @@ def story(subject: Subject, checks: Sequence[Check], terminal: Terminal) -> None
     out.print()
 
 
-def owned(subject: Subject) -> Record | None:
+def owned(subject: Subject[Outcome]) -> Record | None:
     """Read the record in the injected pod: what was added, and the defaults that gave way."""
     if not subject.outcome.operations:
         return None

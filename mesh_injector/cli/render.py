@@ -100,7 +100,7 @@ def _template(mesh: Mesh) -> PatchTemplate:
 
 def _pods(files: Sequence[str], within: Scope, snapshot: Snapshot) -> list[tuple[Pod, Namespace]]:
     """Read the pods of some files. Raises ConfigError with the first thing that is wrong with them."""
-    judged, problems = subjects.read(files, within, snapshot)
+    judged, problems = subjects.read(files, within, subjects.injecting(snapshot))
     if problems:
         raise ConfigError(problems[0])
     return [(subject.pod, subject.namespace) for one in judged for subject in one.subjects]

@@ -1,9 +1,9 @@
-"""The pods and workloads that a command is asked about, each with its decision: what `inject` changes and `explain` explains."""
+"""The pods and workloads that a command is asked about, each with its answer: what `inject` changes and `explain` explains."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import jsonpatch
 import typer
@@ -20,14 +20,40 @@ from mesh_injector.store import Snapshot
 from mesh_injector.workloads import Workload
 
 
+class Answer(Protocol):
+    """What is said of one pod, whatever was asked: a verdict and why, the mesh, and the patch that the document gets."""
+
+    @property
+    def verdict(self) -> str: ...  # noqa: D102
+    @property
+    def why(self) -> str: ...  # noqa: D102
+    @property
+    def mesh(self) -> str: ...  # noqa: D102
+    @property
+    def patch(self) -> Sequence[Operation]: ...  # noqa: D102
+    @property
+    def warnings(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def error(self) -> MeshInjectorError | None: ...  # noqa: D102
+    @property
+    def allowed(self) -> bool: ...  # noqa: D102
+    @property
+    def message(self) -> str: ...  # noqa: D102
+
+
+AnswerT_co = TypeVar("AnswerT_co", bound=Answer, covariant=True)
+Decide: TypeAlias = Callable[[Pod, str], tuple[Namespace, AnswerT_co]]
+"""Answer about a pod in a namespace of some name."""
+
+
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """One pod or workload and what the rules say about it; `patch` is for the document, with the pod template's place in front."""
+class Subject(Generic[AnswerT_co]):
+    """One pod or workload and the answer about it; `patch` is for the document, with the pod template's place in front."""
 
     document: Document
     workload: Workload
     namespace: Namespace
-    outcome: Outcome
+    outcome: AnswerT_co
 
     @property
     def pod(self) -> Pod:
@@ -36,7 +62,7 @@ class Subject:
 
     @property
     def patch(self) -> list[Operation]:
-        """The operations that make the injected document of the document."""
+        """The operations that make the changed document of the document."""
         prefix = "".join(f"/{part}" for part in self.workload.path)
         return [{**operation, "path": prefix + operation["path"]} for operation in self.outcome.patch]
 
@@ -44,25 +70,25 @@ class Subject:
     def owned(self) -> list[str]:
         """Warn that changing what a controller owns has no effect."""
         owner = self.workload.controlled_by
-        return [f"{owner} controls it, so injecting it has no effect; inject {owner.partition('/')[0]} instead"] if owner else []
+        return [f"{owner} controls it, so changing it has no effect; change {owner.partition('/')[0]} instead"] if owner else []
 
     @property
-    def injected(self) -> dict[str, Any]:
+    def changed(self) -> dict[str, Any]:
         """The document as it is after the patch, which `jsonpatch` applies: each offline run proves it."""
         return apply(self.document.body, self.patch)
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Generic[AnswerT_co]):
     """One document of the input with its subjects (none for a Service, several for a List) and what is wrong with it."""
 
     document: Document
-    subjects: tuple[Subject, ...] = ()
+    subjects: tuple[Subject[AnswerT_co], ...] = ()
     problems: tuple[Problem, ...] = ()
 
     @property
     def patch(self) -> list[Operation]:
-        """The operations that inject everything in the document, items of a List included."""
+        """The operations for everything in the document, items of a List included."""
         return [
             {**operation, "path": _pointer(subject.document) + operation["path"]}
             for subject in self.subjects
@@ -70,8 +96,8 @@ class Judged:
         ]
 
     @property
-    def injected(self) -> dict[str, Any]:
-        """The whole document with every injected pod in its place; the document itself when nothing changes."""
+    def changed(self) -> dict[str, Any]:
+        """The whole document with every changed pod in its place; the document itself when nothing changes."""
         return apply(self.document.body, self.patch) if self.patch else self.document.body
 
 
@@ -104,20 +130,30 @@ def scope(namespace: str, labels: str, *, all_namespaces: bool) -> Scope:
         raise typer.BadParameter(str(error), param_hint="-l") from error
 
 
-def read(files: Sequence[str], within: Scope, snapshot: Snapshot) -> tuple[list[Judged], list[Problem]]:
+def injecting(snapshot: Snapshot) -> Decide[Outcome]:
+    """Answer as the webhook would, by the rules of a snapshot."""
+
+    def decide(pod: Pod, name: str) -> tuple[Namespace, Outcome]:
+        namespace = snapshot.namespace(name)
+        return namespace, pipeline.inject(pod, namespace, snapshot.rules)
+
+    return decide
+
+
+def read(files: Sequence[str], within: Scope, decide: Decide[AnswerT_co]) -> tuple[list[Judged[AnswerT_co]], list[Problem]]:
     """Read files and decide about what is in them; the problems are those of reading and of every document.
 
     Raises ConfigError when a path cannot be read at all.
     """
     reading = directory.read(files)
-    judged = list(judge(reading.documents, snapshot, within))
+    judged = list(judge(reading.documents, within, decide))
     return judged, [*reading.problems, *(problem for one in judged for problem in one.problems)]
 
 
-def judge(found: Sequence[Document], snapshot: Snapshot, within: Scope) -> Iterator[Judged]:
+def judge(found: Sequence[Document], within: Scope, decide: Decide[AnswerT_co]) -> Iterator[Judged[AnswerT_co]]:
     """Decide about every pod and workload of some documents."""
     for document in found:
-        subjects: list[Subject] = []
+        subjects: list[Subject[AnswerT_co]] = []
         problems: list[Problem] = []
         try:
             items = documents.expand(document)
@@ -125,7 +161,7 @@ def judge(found: Sequence[Document], snapshot: Snapshot, within: Scope) -> Itera
             items, problems = (), [error.problem]
         for item in items:
             try:
-                subjects += _decide(item, snapshot, within)
+                subjects += _decide(item, within, decide)
             except ReviewError as error:
                 problems.append(_mistyped(error.problem, item))
             except MeshInjectorError as error:
@@ -133,15 +169,14 @@ def judge(found: Sequence[Document], snapshot: Snapshot, within: Scope) -> Itera
         yield Judged(document, tuple(subjects), tuple(problems))
 
 
-def _decide(document: Document, snapshot: Snapshot, within: Scope) -> list[Subject]:
+def _decide(document: Document, within: Scope, decide: Decide[AnswerT_co]) -> list[Subject[AnswerT_co]]:
     workload, namespace = workloads.find(document.body), within.namespace
     if workload is None or within.selector.mismatch(_labels(document.body)) is not None:
         return []
     if namespace and workload.namespace not in ("", namespace):
         what = f"{workload.label} is in namespace {workload.namespace}, and -n says {namespace}"
         raise ConfigError(Problem(reasons.FIELD_WRONG, what, "metadata.namespace", f"use `-n {workload.namespace}`, or leave -n out"))
-    where = snapshot.namespace(workload.namespace or namespace or "default")
-    outcome = pipeline.inject(Pod.from_document(workload.pod), where, snapshot.rules)
+    where, outcome = decide(Pod.from_document(workload.pod), workload.namespace or namespace or "default")
     return [Subject(document, workload, where, outcome)]
 
 

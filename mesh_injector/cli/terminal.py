@@ -13,15 +13,18 @@ from rich.text import Text
 
 from mesh_injector import documents, errors
 from mesh_injector.cli.flags import Color
+from mesh_injector.engine import uninjection
 from mesh_injector.engine.pipeline import Verdict
 from mesh_injector.errors import Problem
 
-VERDICT_STYLES: Final[dict[Verdict, str]] = {
+VERDICT_STYLES: Final[dict[str, str]] = {
     Verdict.INJECTED: "green",
     Verdict.SKIPPED: "dim",
     Verdict.AUDITED: "cyan",
     Verdict.REFUSED: "bold red",
     Verdict.IGNORED: "yellow",
+    uninjection.Verdict.UNINJECTED: "green",
+    uninjection.Verdict.UNTOUCHED: "dim",
 }
 _PIPED_WIDTH: Final = 160
 
@@ -51,7 +54,7 @@ class Terminal:
 
     def refusal(self, pod: str, message: str, excerpt: str) -> None:
         """Show that a pod was refused: the message as the API server would pass it on, and the place in the template."""
-        self.err.print(Text.assemble(("refused ", "bold red"), f"  {clean(pod)}: {clean(message)}"), soft_wrap=True)
+        self.err.print(Text.assemble(("refused", "bold red"), f"    {clean(pod)}: {clean(message)}"), soft_wrap=True)
         for line in excerpt.splitlines():
             self.err.print(Text(f"  {clean(line)}"), soft_wrap=True)
 
@@ -121,6 +124,6 @@ def clean(text: str) -> str:
     return "\n".join(map(errors.printable, text.split("\n")))
 
 
-def verdict(of: Verdict) -> Text:
+def verdict(of: str) -> Text:
     """Show a verdict in its colour."""
-    return Text(of.value, style=VERDICT_STYLES[of])
+    return Text(str(of), style=VERDICT_STYLES[of])

@@ -51,6 +51,11 @@ class Outcome:
         return self.operations if self.verdict is Verdict.INJECTED else ()
 
     @property
+    def why(self) -> str:
+        """The reason, and for a failure what is wrong."""
+        return self.reason.value + (f": {self.error.problem.what}" if self.error else "")
+
+    @property
     def message(self) -> str:
         """The error's whole text, as a refused user reads it; empty when there is none."""
         if self.error is None:

@@ -10,7 +10,6 @@ from typing import Any, Final
 import jsonpatch
 
 from mesh_injector.engine import address, checks, defaults, taking, union
-from mesh_injector.engine.address import Item
 from mesh_injector.engine.checks import Finding
 from mesh_injector.engine.defaults import Merge
 from mesh_injector.engine.overlay import Overlay
@@ -62,7 +61,8 @@ def place(pod: Pod, overlay: Overlay) -> Placement:
     if not overlay.policies.takes_away:
         return _Placer(pod, overlay).run()
     gone = list(taking.away(pod, overlay.policies.takes_away))
-    done = Placement([operation for operation, _ in gone], taken=[taken for _, taken in gone])
+    warnings = [f"took away the pod's {taken.at}" for _, taken in gone]
+    done = Placement([operation for operation, _ in gone], warnings=warnings, taken=[taken for _, taken in gone])
     return done.then(_Placer(changed(pod, done), overlay).run())
 
 
@@ -146,12 +146,13 @@ class _Placer:
         if policy is None or defaults.contains(defaults.with_source(current) if at.name == "volumes" else current, brought, at.node):
             return
         if policy is Policy.REFUSE:
-            raise self.collision(at, f"the pod has another {_WORDS.get(at.name, at.name)} `{_key(at)}`")
+            raise self.collision(at, f"the pod has another {_WORDS.get(at.name, at.name)} `{at.key}`")
         if policy is Policy.KEEP:
             self.keep(at)
             return
         self.done.operations.append({"op": "replace", "path": at.pointer, "value": brought})
         self.done.added.append(str(at))
+        self.done.warnings.append(f"replaced the pod's {at}")
         self.done.taken.append(Taken(str(at), int(at.pointer.rpartition("/")[2]), current))
 
     def containers(self, at: Site, brought: list[Any]) -> None:
@@ -248,9 +249,4 @@ class _Placer:
                 self.describe(at.member(name), child)
             return
         merge_keys = address.keys_of(at.node, at.name)
-        self.done.added += [address.write((*at.address, Item(address.item_key(item, merge_keys)))) for item in value]
-
-
-def _key(at: Site) -> str:
-    last = at.address[-1]
-    return last.key if isinstance(last, Item) else last
+        self.done.added += [str(at.item("-", address.item_key(item, merge_keys), place)) for place, item in enumerate(value)]

@@ -31,6 +31,12 @@ class Site:
         self._members: dict[str, Site] = {}
         self._items: dict[tuple[int | str, str, int], Site] = {}
 
+    @property
+    def key(self) -> str:
+        """The key of an item, the name of a field."""
+        last = self.address[-1]
+        return last.key if isinstance(last, Item) else last
+
     def __str__(self) -> str:
         return self._text
 

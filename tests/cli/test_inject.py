@@ -66,7 +66,7 @@ def test_a_refused_pod_is_told_and_the_others_are_still_done(run: Run) -> None:
 def test_a_skipped_pod_is_no_failure(run: Run) -> None:
     result = run("inject", "-f", "-", stdin=POD.replace("app: web", "app: db"))
     assert result.exit_code == 0
-    assert "skipped   web (default): NoMeshMatched" in result.stderr
+    assert "skipped    web (default): NoMeshMatched" in result.stderr
 
 
 def test_one_document_as_json_is_one_object_and_several_are_a_list(run: Run) -> None:
@@ -193,7 +193,7 @@ def test_a_selector_leaves_the_others_as_they_are(run: Run) -> None:
 def test_a_pod_that_a_controller_owns_gets_a_warning(run: Run) -> None:
     body = documents.parse(POD, "x").documents[0].body
     body["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": "web-1", "controller": True, "apiVersion": "apps/v1", "uid": "1"}]
-    assert "ReplicaSet/web-1 controls it, so injecting it has no effect" in run("inject", "-f", "-", stdin=json.dumps(body)).stderr
+    assert "ReplicaSet/web-1 controls it, so changing it has no effect" in run("inject", "-f", "-", stdin=json.dumps(body)).stderr
 
 
 def test_input_without_a_pod_is_said_and_comes_out(run: Run) -> None:

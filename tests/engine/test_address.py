@@ -164,3 +164,13 @@ def test_the_parent_of_one_step_is_its_half_of_the_pod() -> None:
 
 def test_pointers_are_escaped() -> None:
     assert address.escape("a/b~c~1") == "a~1b~0c~01"
+
+
+def test_an_item_that_was_appended_whole_to_a_list_with_keys_is_found_by_its_digest() -> None:
+    twice = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
+    body = {"spec": {"containers": [{"name": "app", "env": twice}]}}
+    where = ("containers", address.Item("app"), "env", address.Item(address.item_key(twice[1], ())))
+    found = address.find(body, where)
+    assert found is not None
+    assert (found.pointer, found.value) == ("/spec/containers/0/env/1", twice[1])
+    assert address.find(body, (*where[:3], address.Item("#000000000000"))) is None

@@ -262,3 +262,35 @@ def test_a_record_of_a_container_that_is_not_ours_does_not_exempt() -> None:
     outcome = inject(bringing(ENVOY), body)
     assert outcome.reason is Reason.REINJECTED
     assert applied(outcome, body)["spec"]["containers"][1] == {"name": "envoy", "image": "envoy:1"}
+
+
+# --- records of other releases ------------------------------------------------------------------------------------------------------
+
+
+def of_version(version: int, body: Json, **more: Any) -> Json:
+    """Make the record of an injected pod one of another version."""
+    result: Json = json.loads(json.dumps(body))
+    annotations = result["metadata"]["annotations"]
+    annotations[record.ANNOTATION] = json.dumps({**json.loads(annotations[record.ANNOTATION]), "version": version, **more})
+    return result
+
+
+def test_a_pod_that_a_newer_release_injected_is_left_as_it_is_so_that_two_releases_do_not_take_turns() -> None:
+    newer = of_version(9, applied(inject(bringing(ENVOY))), moved=["x"], created=["annotations", "spec.newer"])
+    outcome = inject(bringing(ENVOY), newer)
+    assert (outcome.reason, outcome.patch) == (Reason.ALREADY_INJECTED, ())
+
+
+def test_what_is_missing_of_a_newer_releases_pod_is_brought_back_and_written_in_our_version() -> None:
+    newer = of_version(9, applied(inject(bringing(ENVOY))))
+    newer["spec"]["containers"].pop()
+    outcome = inject(bringing(ENVOY), newer)
+    after = applied(outcome, newer)
+    assert (outcome.reason, after["spec"]["containers"][1]["name"]) == (Reason.REINJECTED, "envoy")
+    assert json.loads(after["metadata"]["annotations"][record.ANNOTATION])["version"] == 1
+
+
+def test_a_forged_newer_version_exempts_no_pod() -> None:
+    newer = of_version(9, forged("containers[envoy]", "no address"))
+    assert inject(bringing(ENVOY), newer).reason in (Reason.INJECTED, Reason.REINJECTED)
+    assert applied(inject(bringing(ENVOY), newer), newer)["spec"]["containers"][1]["image"] == "envoy:1"

@@ -181,6 +181,23 @@ def test_a_different_volume_of_that_name_is_refused(theirs: Json) -> None:
     assert "the pod has another volume `tmp`: our mount would read the user's volume" in str(error)
 
 
+@pytest.mark.parametrize("theirs", [{"name": "tmp"}, {"name": "tmp", "emptyDir": {}}, {"name": "tmp", "emptyDir": None}])
+def test_a_volume_without_a_source_is_an_empty_dir(theirs: Json) -> None:
+    for ours in ("{name: tmp}", "{name: tmp, emptyDir: {}}"):
+        after, done = place(pod(volumes=[theirs]), f"spec: {{volumes: [{ours}]}}")
+        assert (after["spec"]["volumes"], done.operations) == ([theirs], [])
+
+
+def test_a_volume_without_a_source_never_equals_a_users_host_path() -> None:
+    error = refused(pod(volumes=[{"name": "tmp", "hostPath": {"path": "/"}}]), "spec: {volumes: [{name: tmp}]}")
+    assert error.reason is Reason.NAME_COLLISION
+
+
+def test_an_item_without_a_key_that_stands_twice_is_placed_once_as_the_first_is_written() -> None:
+    after, _ = place(pod(), "spec: {hostAliases: [{ip: 10.0.0.1}, {ip: 10.0.0.1, hostnames: []}]}")
+    assert after["spec"]["hostAliases"] == [{"ip": "10.0.0.1"}]
+
+
 def test_an_empty_dir_does_not_equal_a_users_host_path() -> None:
     assert refused(pod(volumes=[{"name": "tmp", "hostPath": {"path": "/"}}]), "spec: {volumes: [{name: tmp, emptyDir: {}}]}")
 

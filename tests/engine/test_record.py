@@ -9,7 +9,8 @@ import pytest
 from mesh_injector.engine import record
 from mesh_injector.engine.placement import Placement
 from mesh_injector.engine.pod import Pod
-from mesh_injector.engine.record import ANNOTATION, Record
+from mesh_injector.engine.record import ANNOTATION, NoRecord, Record
+from mesh_injector.engine.taking import Taken
 from mesh_injector.errors import InjectionError
 from mesh_injector.reasons import Reason
 
@@ -221,6 +222,68 @@ def test_what_is_no_record_of_ours_is_none(annotation: str) -> None:
 
 def test_what_a_newer_version_of_this_program_adds_is_passed_over() -> None:
     assert record.read(text(newer={})) == Record(1, "mesh-system/shop", "sha256:00")
+
+
+# --- versions -----------------------------------------------------------------------------------------------------------------------
+
+GONE: Json = {"at": "containers[app].env[A]", "index": 0, "value": {"name": "A"}}
+
+
+def test_each_record_is_of_the_oldest_version_that_can_say_it() -> None:
+    assert written(seal(pod(), Placement(added=["hostname"])))["version"] == 1
+    sealed = written(seal(pod(), Placement(taken=[Taken("containers[app].env[A]", 0, {"name": "A"})])))
+    assert (sealed["version"], sealed["taken"]) == (2, [GONE])
+
+
+def test_an_older_version_is_understood_and_knows_nothing_that_was_taken() -> None:
+    found = record.read(text(version=1, added=["hostname"], taken=[GONE]))
+    assert found is not None
+    assert (found.added, found.taken, found.is_newer) == (("hostname",), (), False)
+
+
+def test_of_a_newer_version_what_we_know_is_believed_and_the_rest_passed_over() -> None:
+    newer = text(
+        version=7,
+        added=["containers[envoy]", "containers", "newField"],
+        created=["labels", "spec"],
+        replaced={"priority": 0, "newField": 1, "labels[x]": ""},
+        taken=[GONE, {"at": "volumes[x]", "index": 0, "value": {"name": "x"}}],
+        moved=[1],
+    )
+    found = record.read(newer)
+    assert found is not None
+    assert (found.added, found.created, found.replaced) == (("containers[envoy]",), ("labels",), {"priority": 0})
+    assert ([taken.at for taken in found.taken], found.is_newer) == (["containers[app].env[A]"], True)
+
+
+def test_a_newer_version_of_another_shape_is_no_record() -> None:
+    assert record.read(text(version=7, added={"hostname": 1})) is None
+
+
+@pytest.mark.parametrize("extra", [1, record.ADDRESSES])
+def test_a_record_of_more_things_than_any_has_is_none(extra: int) -> None:
+    assert record.read(text(version=2, added=[f"labels[{at}]" for at in range(record.ADDRESSES)], taken=[GONE] * extra)) is None
+
+
+def test_why_it_is_no_record_is_said() -> None:
+    with pytest.raises(NoRecord, match="lists `spec` as created, which mesh-injector never writes"):
+        record.parse(text(created=["spec"]))
+    with pytest.raises(NoRecord, match="is nested too deeply"):
+        record.parse('{"version":1,"mesh":"m","template":"t","replaced":{"hostname":' + "[" * 100_000)
+    with pytest.raises(NoRecord, match="is not there"):
+        record.take_out(pod())
+
+
+def test_the_operations_take_out_what_the_record_lists() -> None:
+    body = carrying(
+        pod(volumes=[{"name": "tmp"}], dnsPolicy="None", hostname="h"),
+        added=["volumes[tmp]", "hostname"],
+        created=["volumes", "annotations", "metadata"],
+        replaced={"dnsPolicy": "ClusterFirst", "schedulerName": ""},
+    )
+    stripped = record.take_out(body)
+    assert stripped.body == pod(dnsPolicy="ClusterFirst", schedulerName="")
+    assert jsonpatch.apply_patch(body, stripped.operations) == stripped.body
 
 
 def test_a_record_is_read_as_it_was_written() -> None:

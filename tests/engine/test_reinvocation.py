@@ -239,6 +239,13 @@ def test_what_is_no_longer_brought_is_removed_and_defaults_come_back() -> None:
     assert again(after, template)[1] == []
 
 
+def test_things_that_go_from_nested_lists_at_once_go_from_the_deepest_up() -> None:
+    body = injected()
+    body["spec"]["containers"] = [{"name": "vault", "image": "v"}, *body["spec"]["containers"][::-1]]
+    after, _ = again(body, "spec: {hostname: h}")
+    assert after["spec"]["containers"] == [{"name": "vault", "image": "v"}, *PLAIN["spec"]["containers"]]
+
+
 def test_what_a_newer_template_brings_is_added_and_companions_go() -> None:
     older = 'spec: {containers: [{name: envoy, image: "envoyproxy/envoy:1"}]}'
     after, _ = again(injected(template=older))
