@@ -57,7 +57,9 @@ def as_text(defaults: Mapping[str, Any]) -> str:
 
 def ask(version: str) -> dict[str, Any]:
     """What Kubernetes answers; ends the program when it cannot be asked."""
-    done = subprocess.run([sys.executable, HERE / "go_pods" / "run.py", "--version", version, "defaults"], stdout=subprocess.PIPE, check=False)
+    done = subprocess.run(
+        [sys.executable, HERE / "go_pods" / "run.py", "--version", version, "defaults"], stdout=subprocess.PIPE, check=False
+    )
     if done.returncode:
         sys.exit(done.returncode)
     answer: dict[str, Any] = json.loads(done.stdout)

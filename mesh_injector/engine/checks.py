@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from mesh_injector.engine import address, defaults, schema, selector
+from mesh_injector.engine import address, defaults, schema, selector, structure
 from mesh_injector.reasons import Reason
 
 Path = tuple[str | int, ...]
@@ -44,7 +44,7 @@ def field_name(path: Path) -> str:
 def of_overlay(body: Mapping[str, Any], *, privileged: bool) -> list[Finding]:
     """Find what is wrong with a partial pod by itself; structure first, so that `imagee:` is a misspelt field and not "no image"."""
     findings = list(_nulls(body, ()))
-    findings = findings or [Finding(one.path, one.message, one.suggestion) for one in schema.violations(body)]
+    findings = findings or [Finding(one.path, one.message, one.suggestion) for one in structure.violations(body)]
     if findings:
         return findings
     spec = body.get("spec") or {}
