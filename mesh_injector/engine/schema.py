@@ -72,7 +72,7 @@ class Node:
 def node_of(schema: Mapping[str, Any]) -> Node:
     """The node of one schema as the generator writes it; references lead into the bundled file."""
     if "$ref" in schema:
-        return _definition(schema["$ref"].rpartition("/")[2])
+        return definition(schema["$ref"].rpartition("/")[2])
     declared = schema.get("type", "")
     if declared == "array":
         keys = schema.get("x-kubernetes-list-map-keys") or filter(None, [schema.get("x-kubernetes-patch-merge-key")])
@@ -88,7 +88,8 @@ def node_of(schema: Mapping[str, Any]) -> Node:
 
 
 @functools.cache
-def _definition(name: str) -> Node:
+def definition(name: str) -> Node:
+    """The node of a definition by its short name: `Container`, `Probe`."""
     return dataclasses.replace(node_of(BUNDLED["definitions"][name]), name=name)
 
 
@@ -108,5 +109,5 @@ def _scalar(declared: str, least: int | None, greatest: int | None, words: tuple
     return Node(_KINDS[declared], bounds=None if least is None or greatest is None else (least, greatest), words=words)
 
 
-POD: Final[Node] = _definition("Pod")
+POD: Final[Node] = definition("Pod")
 """The partial pod: the fields `metadata` and `spec`."""
