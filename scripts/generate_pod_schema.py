@@ -30,6 +30,14 @@ TYPES: Final = (("k8s.io/api", "core/v1/types.go"), ("k8s.io/apimachinery", "pkg
 """The Go modules and files whose constants are the words of the pod's fields."""
 OPEN_TYPES: Final = frozenset({"string", "Capability", "PodConditionType", "ResourceName", "StorageMedium"})
 """Types of constants whose fields take other words too."""
+LAX: Final = {
+    "HTTPHeader": ("value",),
+    "ISCSIVolumeSource": ("lun",),
+    "PreferredSchedulingTerm": ("preference",),
+    "SleepAction": ("seconds",),
+    "Sysctl": ("value",),
+}
+"""Members that OpenAPI requires and that an API server takes as empty or 0 where they are missing."""
 EXTENSIONS: Final = (
     "x-kubernetes-list-map-keys",
     "x-kubernetes-list-type",
@@ -79,7 +87,8 @@ def _narrow(short: str, source: Mapping[str, Any]) -> dict[str, Any]:
     """The definition without the fields that no template may bring; their names are kept, for a better message."""
     properties = source.get("properties", {})
     kept = [name for name in KEPT_FIELDS.get(short, properties) if name in properties and name not in REFUSED_FIELDS.get(short, ())]
-    narrow = {**source, "required": [] if short in PARTIAL else source.get("required", [])}
+    required = [] if short in PARTIAL else [name for name in source.get("required", []) if name not in LAX.get(short, ())]
+    narrow = {**source, "required": required}
     if left_out := sorted(set(properties).difference(kept)):
         narrow |= {"properties": {name: properties[name] for name in kept}, "x-mesh-injector-left-out": left_out}
     return narrow

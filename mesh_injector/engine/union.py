@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from mesh_injector.engine import address, defaults, hostports, schema
-from mesh_injector.engine.checks import finding, metadata, relations
+from mesh_injector.engine.checks import around, finding, metadata, relations
 from mesh_injector.engine.checks.finding import CONTAINER_LISTS, Finding, Path
 from mesh_injector.engine.defaults import Merge
 from mesh_injector.engine.pod import Pod
@@ -45,7 +45,7 @@ def _containers(pod: Pod, spec: Mapping[str, Any]) -> Iterator[Finding]:
     for path, ours in finding.containers(spec):
         kind, fields = str(path[1]), frozenset(ours) - {"name"}
         if "image" in ours:
-            yield from finding.at(path, relations.around(ours, after, fields))
+            yield from finding.at(path, around.of_container(ours, after, fields))
             continue
         theirs = _named(pod.spec_member(kind), ours["name"])
         before = {one.what for one in _rules(theirs, kind, fields, _Around(pod, {}))}
@@ -57,11 +57,11 @@ def _containers(pod: Pod, spec: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _rules(container: Mapping[str, Any], kind: str, fields: frozenset[str], spec: Mapping[str, Any]) -> Iterator[Finding]:
     yield from relations.of_container(container, kind, fields)
-    yield from relations.around(container, spec, fields)
+    yield from around.of_container(container, spec, fields)
 
 
 def _specs(pod: Pod, spec: Mapping[str, Any]) -> Iterator[Finding]:
-    for fields, rule in relations.SPEC_RULES:
+    for fields, rule in around.SPEC_RULES:
         if fields.isdisjoint(spec):
             continue
         theirs = {name: pod.spec_member(name) for name in fields}

@@ -17,6 +17,7 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/rest"
@@ -71,6 +72,9 @@ func judge(line []byte) []cause {
 	}
 	context := genericapirequest.WithNamespace(genericapirequest.NewContext(), namespace)
 	context = genericapirequest.WithRequestInfo(context, &genericapirequest.RequestInfo{APIVersion: "v1", Resource: "pods", Verb: "create"})
+	if accessor, err := meta.Accessor(decoded); err == nil {
+		rest.FillObjectMetaSystemFields(accessor)
+	}
 	err = rest.BeforeCreate(pod.Strategy, context, decoded)
 	if err == nil {
 		return []cause{}

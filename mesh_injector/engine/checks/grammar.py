@@ -76,6 +76,10 @@ def _is_sysctl(text: str) -> bool:
     return len(text) <= 253 and _SYSCTL.match(text) is not None
 
 
+def _is_finalizer(text: str) -> bool:
+    return text in ("kubernetes", "orphan", "foregroundDeletion") or ("/" in text and selector.is_label_key(text))
+
+
 def is_qualified(text: str) -> bool:
     """Whether a text is a qualified name as annotations have it: the prefix may have capitals."""
     return selector.is_label_key(text.lower())
@@ -99,10 +103,16 @@ HEADER: Final = Grammar(_like("[-A-Za-z0-9]+"), "is no name of an HTTP header", 
 LABEL_KEY: Final = Grammar(selector.is_label_key, "is no label key", "use `[prefix/]name` of letters, digits, `-`, `_`, `.`")
 LABEL_VALUE: Final = Grammar(selector.is_label_value, "is no label value", "use at most 63 letters, digits, `-`, `_`, `.`")
 QUALIFIED: Final = Grammar(selector.is_label_key, "is no qualified name", "use `[prefix/]name` of letters, digits, `-`, `_`, `.`")
+FINALIZER: Final = Grammar(_is_finalizer, "is no finalizer", "write it with its domain: `example.com/name`")
 DESCENDING: Final = Grammar(_is_descending, "leads out of its volume", "write a relative path without `..`")
 LOCAL: Final = Grammar(_is_local, "leads out of its volume", "write a relative path that does not begin with `..`")
 NO_BACKSTEPS: Final = Grammar(_has_no_backsteps, "goes up by `..`", "write the path without `..`")
 ADDRESS: Final = Grammar(_is_address, "is no IP address", "write an address such as 10.0.0.1 or ::1")
+ABSOLUTE: Final = Grammar(lambda text: text.startswith("/"), "is no absolute path", "begin it with `/`")
+CSI_DRIVER: Final = Grammar(
+    lambda text: len(text) <= 63 and is_subdomain(text.lower()), "is no name of a CSI driver", "use at most 63 letters, digits, `-` and `.`"
+)
+V1: Final = Grammar(lambda text: text == "v1", "is no version of a pod", "write v1, or leave it out")
 SEARCH: Final = Grammar(_is_search, "is no search domain", "use at most 253 of a-z, 0-9, `-`, `_` and `.`")
 SYSCTL: Final = Grammar(_is_sysctl, "is no sysctl", "write a name such as net.ipv4.tcp_syncookies")
 UNPADDED: Final = Grammar(lambda text: text == text.strip(_SPACE), "has white space around it", "remove the white space")

@@ -25,6 +25,11 @@ _ENV_PATHS: Final = frozenset(
 )
 _FILE_PATHS: Final = frozenset({f"metadata.{name}" for name in ("annotations", "labels", "name", "namespace", "uid")})
 _RESOURCES: Final = frozenset(f"{kind}.{name}" for kind in ("limits", "requests") for name in ("cpu", "memory", "ephemeral-storage"))
+_DIVISORS: Final = {
+    True: ("1m", "1"),
+    False: ("1", *(f"1{letter}" for letter in "kMGTPE"), *(f"1{letter}i" for letter in "KMGTPE")),
+}
+"""By what a resource may be divided, by whether it is the CPU."""
 _CONTAINER_RESOURCES: Final = frozenset({"cpu", "memory", "ephemeral-storage"})
 
 
@@ -55,27 +60,12 @@ def _mount(members: Members) -> Iterator[Finding]:
             yield Finding(("recursiveReadOnly",), "does not go with `mountPropagation`", "remove one")
 
 
-def _request(members: Members) -> Iterator[Finding]:
-    if members.get("protocol") == "HTTP2":
-        if (members.get("scheme") or "HTTP") != "HTTP":
-            yield Finding(("protocol",), "HTTP2 is only for the scheme HTTP", "write `scheme: HTTP`")
-        if members.get("host"):
-            yield Finding(("host",), "does not go with the protocol HTTP2", "remove the host")
-
-
 def _profile(members: Members) -> Iterator[Finding]:
     """Source: https://kubernetes.io/docs/tutorials/security/seccomp/ and /apparmor/; the two profiles have the same rule."""
-    profile = members.get("localhostProfile")
-    if members.get("type") == "Localhost" and not profile:
+    if members.get("type") == "Localhost" and "localhostProfile" not in members:
         yield Finding((), "needs a `localhostProfile` where the type is Localhost", "name the profile")
-    elif members.get("type") != "Localhost" and profile is not None:
+    elif members.get("type") != "Localhost" and "localhostProfile" in members:
         yield Finding(("localhostProfile",), "is only for the type Localhost", "write `type: Localhost`, or remove it")
-
-
-def _seccomp(members: Members) -> Iterator[Finding]:
-    yield from _profile(members)
-    if not grammar.DESCENDING.holds(members.get("localhostProfile") or ""):
-        yield Finding(("localhostProfile",), "leads out of the folder of profiles", grammar.DESCENDING.fix)
 
 
 def _references(paths: frozenset[str], *, in_volume: bool) -> Rule:
@@ -103,9 +93,11 @@ def _resource(reference: Members, *, in_volume: bool) -> Iterator[Finding]:
     if in_volume and not reference.get("containerName"):
         yield Finding(("resourceFieldRef",), "needs a `containerName` in a volume", "name the container")
     elif resource not in _RESOURCES and not resource.startswith(("requests.hugepages-", "limits.hugepages-")):
-        yield Finding(
-            ("resourceFieldRef", "resource"), f"`{resource:.80}` is no resource of a container", f"use {', '.join(sorted(_RESOURCES))}"
-        )
+        what = f"`{resource:.80}` is no resource of a container"
+        yield Finding(("resourceFieldRef", "resource"), what, f"use {', '.join(sorted(_RESOURCES))}")
+    divisors = _DIVISORS[resource.endswith(".cpu")]
+    if _number(reference.get("divisor", 0)) not in (0, *map(_number, divisors)):
+        yield Finding(("resourceFieldRef", "divisor"), f"`{reference['divisor']}` is no divisor", f"use {', '.join(divisors)}")
 
 
 def _requirement(members: Members) -> Iterator[Finding]:
@@ -119,6 +111,32 @@ def _requirement(members: Members) -> Iterator[Finding]:
         yield Finding(("values",), f"{operator} takes exactly one value", "write one")
     elif not operator:
         yield Finding(("operator",), "is empty", "write In, NotIn, Exists or DoesNotExist")
+
+
+def _term(members: Members) -> Iterator[Finding]:
+    """Source: https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#node-affinity; of fields only the name."""
+    for index, field in enumerate(members.get("matchFields") or ()):
+        if field["key"] != "metadata.name" or field["operator"] not in ("In", "NotIn") or len(field.get("values") or ()) != 1:
+            yield Finding(("matchFields", index), "is not what can be matched", "write metadata.name, In or NotIn, and one value")
+
+
+def _required_terms(members: Members) -> Iterator[Finding]:
+    for place, term in enumerate(members.get("nodeSelectorTerms") or ()):
+        for index, requirement in enumerate(term.get("matchExpressions") or ()):
+            for value in requirement.get("values") or ():
+                if not selector.is_label_value(value):
+                    at = ("nodeSelectorTerms", place, "matchExpressions", index, "values")
+                    yield Finding(at, f"`{value:.80}` {grammar.LABEL_VALUE.what}", grammar.LABEL_VALUE.fix)
+
+
+def _label_keys(members: Members) -> Iterator[Finding]:
+    for name in ("matchLabelKeys", "mismatchLabelKeys"):
+        keys = members.get(name) or ()
+        if keys and "labelSelector" not in members:
+            yield Finding((name,), "needs a `labelSelector`", "write one")
+        for key in keys:
+            if not selector.is_label_key(key):
+                yield Finding((name,), f"`{key:.80}` {grammar.LABEL_KEY.what}", grammar.LABEL_KEY.fix)
 
 
 def _selector(members: Members) -> Iterator[Finding]:
@@ -141,8 +159,7 @@ def _spread(members: Members) -> Iterator[Finding]:
         yield Finding(("whenUnsatisfiable",), "is empty", "write DoNotSchedule or ScheduleAnyway")
     elif "minDomains" in members and members["whenUnsatisfiable"] != "DoNotSchedule":
         yield Finding(("minDomains",), "is only for `whenUnsatisfiable: DoNotSchedule`", "write that, or remove it")
-    if members.get("matchLabelKeys") and "labelSelector" not in members:
-        yield Finding(("matchLabelKeys",), "needs a `labelSelector`", "write one")
+    yield from _label_keys(members)
 
 
 def _empty_dir(members: Members) -> Iterator[Finding]:
@@ -161,6 +178,8 @@ def _resources(members: Members) -> Iterator[Finding]:
                 yield Finding((kind, name), f"`{name:.80}` {grammar.QUALIFIED.what}", grammar.QUALIFIED.fix)
             elif _number(value) < 0:
                 yield Finding((kind, name), f"`{value}` is negative", "write 0 or more")
+            elif "/" in name and "kubernetes.io/" not in name and _number(value) % 1:
+                yield Finding((kind, name), f"`{value}` is no whole number, which {name:.80} must be", "write a whole number")
 
 
 def _number(value: Any) -> Decimal:
@@ -185,10 +204,12 @@ RULES: Final[dict[str, Rule]] = {
     "EnvVarSource": _references(_ENV_PATHS, in_volume=False),
     "DownwardAPIVolumeFile": _references(_FILE_PATHS, in_volume=True),
     "VolumeMount": _mount,
-    "HTTPGetAction": _request,
-    "SeccompProfile": _seccomp,
+    "SeccompProfile": _profile,
     "AppArmorProfile": _profile,
     "NodeSelectorRequirement": _requirement,
+    "NodeSelectorTerm": _term,
+    "NodeSelector": _required_terms,
+    "PodAffinityTerm": _label_keys,
     "LabelSelectorRequirement": _requirement,
     "LabelSelector": _selector,
     "PodSpec": _node_selector,

@@ -1,7 +1,7 @@
-"""What the fields of one container, and of one pod, must be to each other; fields that pod and template may bring in halves.
+"""What the fields of one container must be to each other; fields that pod and template may bring in halves.
 
-A container that the template brings whole is judged when the overlay is made; one that it adds to, and the pod, when it is placed, as
-they will be together. Findings are relative to the container or the spec.
+A container that the template brings whole is judged when the overlay is made; one that it adds to when it is placed, as the two will be
+together. Findings are relative to the container.
 Source: https://github.com/kubernetes/kubernetes/blob/v1.37.0/pkg/apis/core/validation/validation.go.
 """
 
@@ -14,7 +14,6 @@ from mesh_injector.engine.checks.finding import Finding
 
 Members: TypeAlias = Mapping[str, Any]
 ContainerRule: TypeAlias = Callable[[Members, str], Iterator[Finding]]
-SpecRule: TypeAlias = Callable[[Members], Iterator[Finding]]
 
 _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 
@@ -128,125 +127,3 @@ def of_container(container: Members, kind: str, touched: frozenset[str] | None =
     for fields, rule in CONTAINER_RULES:
         if not fields.isdisjoint(container if touched is None else touched):
             yield from rule(container, kind)
-
-
-def _name_servers(spec: Members) -> Iterator[Finding]:
-    """Source: https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#pod-dns-config."""
-    config = spec.get("dnsConfig") or {}
-    servers, searches = config.get("nameservers") or (), config.get("searches") or ()
-    if spec.get("dnsPolicy") == "None" and not servers:
-        yield Finding(("dnsPolicy",), "None needs `dnsConfig.nameservers`", "name one, or choose another policy")
-    if len(servers) > 3:
-        yield Finding(("dnsConfig", "nameservers"), f"are {len(servers)}, of 3 allowed", "name fewer")
-    if len(searches) > 32 or len(" ".join(searches)) > 2048:
-        yield Finding(("dnsConfig", "searches"), "are more than 32 or longer than 2048 characters", "name fewer")
-
-
-def _process_spaces(spec: Members) -> Iterator[Finding]:
-    if spec.get("shareProcessNamespace") and spec.get("hostPID"):
-        yield Finding(("shareProcessNamespace",), "does not go with `hostPID: true`", "keep one")
-
-
-def _user_spaces(spec: Members) -> Iterator[Finding]:
-    """Source: https://kubernetes.io/docs/concepts/workloads/pods/user-namespaces/."""
-    if spec.get("hostUsers") is False:
-        for name in ("hostPID", "hostIPC"):
-            if spec.get(name):
-                yield Finding(("hostUsers",), f"`hostUsers: false` does not go with `{name}: true`", "keep one")
-
-
-def _host_name(spec: Members) -> Iterator[Finding]:
-    if spec.get("hostnameOverride") is not None:
-        for name in ("setHostnameAsFQDN", "hostNetwork"):
-            if spec.get(name):
-                yield Finding(("hostnameOverride",), f"does not go with `{name}: true`", "keep one")
-
-
-SPEC_RULES: Final[tuple[tuple[frozenset[str], SpecRule], ...]] = (
-    (frozenset({"dnsPolicy", "dnsConfig"}), _name_servers),
-    (frozenset({"shareProcessNamespace", "hostPID"}), _process_spaces),
-    (frozenset({"hostUsers", "hostPID", "hostIPC"}), _user_spaces),
-    (frozenset({"hostnameOverride", "setHostnameAsFQDN", "hostNetwork"}), _host_name),
-)
-"""The rules of the spec outside its containers, each with the fields that it reads."""
-
-
-def _signals(container: Members, spec: Members) -> Iterator[Finding]:
-    """Source: https://kubernetes.io/docs/concepts/containers/container-lifecycle-hooks/."""
-    lifecycle = container.get("lifecycle") or {}
-    system = (spec["os"] or {}).get("name") if lifecycle.get("stopSignal") else "linux"
-    if not system:
-        yield Finding(
-            ("lifecycle", "stopSignal"), "needs `spec.os.name`, which neither pod nor template has", "write it, or remove the signal"
-        )
-    elif system == "windows" and lifecycle["stopSignal"] not in ("SIGKILL", "SIGTERM"):
-        yield Finding(("lifecycle", "stopSignal"), "is no signal of Windows", "use SIGTERM or SIGKILL")
-
-
-def _sleeps(container: Members, spec: Members) -> Iterator[Finding]:
-    for name in ("postStart", "preStop"):
-        seconds = (((container.get("lifecycle") or {}).get(name) or {}).get("sleep") or {}).get("seconds", 0)
-        grace = spec["terminationGracePeriodSeconds"]
-        grace = 30 if grace is None else max(grace, 1) if grace < 0 else grace
-        if seconds > grace:
-            what = f"sleeps {seconds} seconds, and the pod has {grace} to end (`terminationGracePeriodSeconds`)"
-            yield Finding(("lifecycle", name, "sleep"), what, "sleep no longer than that")
-
-
-def _processes(container: Members, spec: Members) -> Iterator[Finding]:
-    """Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/, `procMount`."""
-    if (container.get("securityContext") or {}).get("procMount") == "Unmasked" and spec["hostUsers"] is not False:
-        yield Finding(("securityContext", "procMount"), "Unmasked needs `hostUsers: false`", "write it, or use Default")
-
-
-def _claims(container: Members, spec: Members) -> Iterator[Finding]:
-    """Source: https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/."""
-    known = {claim.get("name") for claim in spec["resourceClaims"] or ()}
-    for index, claim in enumerate((container.get("resources") or {}).get("claims") or ()):
-        if claim["name"] not in known:
-            what = f"the claim `{claim['name']:.80}` is not there"
-            yield Finding(("resources", "claims", index), what, "add it under `spec.resourceClaims`")
-
-
-def _files(container: Members, spec: Members) -> Iterator[Finding]:
-    """Source: a variable that is read from a file needs an `emptyDir` that holds it."""
-    for index, variable in enumerate(container.get("env") or ()):
-        reference = (variable.get("valueFrom") or {}).get("fileKeyRef")
-        if reference and not any(
-            volume.get("name") == reference["volumeName"] and "emptyDir" in volume for volume in spec["volumes"] or ()
-        ):
-            at = ("env", index, "valueFrom", "fileKeyRef")
-            yield Finding(at, f"reads from `{reference['volumeName']:.80}`, which is no `emptyDir` of the pod", "add one under `volumes`")
-
-
-def _system(container: Members, spec: Members) -> Iterator[Finding]:
-    """Source: https://kubernetes.io/docs/concepts/workloads/pods/#pod-os."""
-    context = container.get("securityContext") or {}
-    system = (spec["os"] or {}).get("name")
-    for name in context:
-        if (system == "linux" and name == "windowsOptions") or (system == "windows" and name in _LINUX_ONLY):
-            yield Finding(("securityContext", name), f"is not for a pod of {system}", "remove it")
-
-
-_LINUX_ONLY: Final = frozenset(
-    {
-        *("appArmorProfile", "seLinuxOptions", "seccompProfile", "capabilities", "readOnlyRootFilesystem", "privileged"),
-        *("allowPrivilegeEscalation", "procMount", "runAsUser", "runAsGroup"),
-    }
-)
-POD_RULES: Final[tuple[tuple[frozenset[str], Callable[[Members, Members], Iterator[Finding]]], ...]] = (
-    (frozenset({"lifecycle"}), _signals),
-    (frozenset({"lifecycle"}), _sleeps),
-    (frozenset({"securityContext"}), _processes),
-    (frozenset({"securityContext"}), _system),
-    (frozenset({"resources"}), _claims),
-    (frozenset({"env"}), _files),
-)
-"""The rules of a container that we bring and the spec around it, each with the fields of the container that it reads."""
-
-
-def around(container: Members, spec: Members, touched: frozenset[str]) -> Iterator[Finding]:
-    """Find what is wrong between a container and the spec around it, by the rules that read a field that was touched."""
-    for fields, rule in POD_RULES:
-        if not fields.isdisjoint(touched):
-            yield from rule(container, spec)
