@@ -150,11 +150,6 @@ CHOICES: Final = {
     "PodResourceClaim": "claims",
     "VolumeMount": "of which one may stand",
 }
-    "Probe": "handlers",
-    "LifecycleHandler": "handlers",
-    "VolumeMount": "of which one may stand",
-    "PodResourceClaim": "claims",
-}
 """What is chosen, where it is no source."""
 EMPTY_FIXES: Final = {"Container.image": "name the image, or leave the field out to add to the pod's own container"}
 """How to mend an empty text, where there is more to say."""
