@@ -115,7 +115,6 @@ BOUNDS: Final[dict[str, tuple[int, int]]] = {
         f"{name}.defaultMode": MODE
         for name in ("SecretVolumeSource", "ConfigMapVolumeSource", "DownwardAPIVolumeSource", "ProjectedVolumeSource")
     },
-    "EmptyDirVolumeSource.mode": (0, 0o1777),
     "KeyToPath.mode": MODE,
     "DownwardAPIVolumeFile.mode": MODE,
     "ServiceAccountTokenProjection.expirationSeconds": (600, 2**32),

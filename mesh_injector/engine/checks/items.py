@@ -146,11 +146,14 @@ def _selector(members: Members) -> Iterator[Finding]:
                 yield Finding(("matchLabels", key), f"`{text:.80}` {rule.what}", rule.fix)
 
 
-def _node_selector(members: Members) -> Iterator[Finding]:
+def _spec(members: Members) -> Iterator[Finding]:
     for key, value in (members.get("nodeSelector") or {}).items():
         for text, rule in ((key, grammar.LABEL_KEY), (value, grammar.LABEL_VALUE)):
             if not rule.holds(text):
                 yield Finding(("nodeSelector", key), f"`{text:.80}` {rule.what}", rule.fix)
+    account = members.get("serviceAccount") or ""
+    if account and "serviceAccountName" not in members and not grammar.SUBDOMAIN.holds(account):
+        yield Finding(("serviceAccount",), f"`{account:.80}` {grammar.SUBDOMAIN.what}", grammar.SUBDOMAIN.fix)
 
 
 def _spread(members: Members) -> Iterator[Finding]:
@@ -212,7 +215,7 @@ RULES: Final[dict[str, Rule]] = {
     "PodAffinityTerm": _label_keys,
     "LabelSelectorRequirement": _requirement,
     "LabelSelector": _selector,
-    "PodSpec": _node_selector,
+    "PodSpec": _spec,
     "TopologySpreadConstraint": _spread,
     "EmptyDirVolumeSource": _empty_dir,
     "ResourceRequirements": _resources,

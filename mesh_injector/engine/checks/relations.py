@@ -22,7 +22,7 @@ def _only_sidecars(container: Members, kind: str) -> Iterator[Finding]:
     """Source: https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/."""
     if kind == "initContainers" and container.get("restartPolicy") != "Always":
         for name in ("lifecycle", *_PROBES):
-            if container.get(name) is not None:
+            if container.get(name) is not None and container[name].keys() != {"stopSignal"}:  # which is dropped where it is not known
                 yield Finding((name,), "is not for an init container that ends", "write `restartPolicy: Always`, or remove it")
 
 
