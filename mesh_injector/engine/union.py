@@ -52,7 +52,8 @@ def _containers(pod: Pod, spec: Mapping[str, Any]) -> Iterator[Finding]:
         brought = {name: together(theirs.get(name), ours[name], _CONTAINER.field(name), name, f"containers.{name}") for name in fields}
         for one in _rules({**theirs, **brought}, kind, fields, after):
             if one.what not in before:
-                yield Finding((*path, *(one.path[:1] if one.path[0] in ours else ())), one.what, one.fix)
+                where = (*path, *(one.path[:1] if one.path[0] in ours else ()))
+                yield Finding(where, f"{one.what}, in the pod as it would be", one.fix)
 
 
 def _rules(container: Mapping[str, Any], kind: str, fields: frozenset[str], spec: Mapping[str, Any]) -> Iterator[Finding]:
@@ -69,7 +70,8 @@ def _specs(pod: Pod, spec: Mapping[str, Any]) -> Iterator[Finding]:
         before = {one.what for one in rule(theirs)}
         for one in rule(merged):
             if one.what not in before:
-                yield Finding(("spec", one.path[0] if one.path[0] in spec else min(fields & spec.keys())), one.what, one.fix)
+                field = one.path[0] if one.path[0] in spec else min(fields & spec.keys())
+                yield Finding(("spec", field), f"{one.what}, in the pod as it would be", one.fix)
 
 
 class _Around(Mapping[str, Any]):

@@ -139,7 +139,8 @@ RUNS = {"exec": {"command": ["true"]}}
 )
 def test_what_pod_and_template_make_wrong_in_one_container_is_told_at_ours(theirs: Json, ours: Json, field: str, what: str) -> None:
     kind = next(iter(theirs))
-    assert together(theirs, ours) == [(f"spec.{kind}[0]" + (f".{field}" if field else ""), what)]
+    where = f"spec.{kind}[0]" + (f".{field}" if field else "")
+    assert together(theirs, ours) == [(where, f"{what}, in the pod as it would be")]
 
 
 @pytest.mark.parametrize(
@@ -175,7 +176,7 @@ def test_what_the_pod_wins_or_had_before_is_not_ours_to_tell(theirs: Json, ours:
     ],
 )
 def test_what_pod_and_template_make_wrong_in_the_spec_is_told_at_our_field(theirs: Json, ours: Json, field: str, what: str) -> None:
-    assert together(theirs, ours) == [(field, what)]
+    assert together(theirs, ours) == [(field, f"{what}, in the pod as it would be")]
 
 
 def test_an_annotation_about_a_container_that_is_not_there_is_told() -> None:
