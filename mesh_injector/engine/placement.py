@@ -93,7 +93,7 @@ class _Placer:
             else:
                 self.member(self.at_spec.member(name), self.pod.spec_member(name), brought)
                 self.companions(name)
-        for finding in union.find(self.pod, self.spec):
+        for finding in union.find(self.pod, self.spec, self.overlay.metadata.get("annotations")):
             raise self.overlay.error(finding)
         return self.done
 
