@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mesh_injector import directory, reasons
-from mesh_injector.directory import Reading
+from mesh_injector.directory import Pace, Reading
 from mesh_injector.errors import ConfigError, Problem
 
 LOOK_MS = 500
@@ -225,7 +225,7 @@ def test_a_closed_path_is_refused(closed: Path, path: str) -> None:
 @contextlib.asynccontextmanager
 async def followed(*paths: Path, interval_ms: int = LOOK_MS) -> AsyncIterator[AsyncIterator[Reading]]:
     async with asyncio.timeout(30):
-        readings = directory.follow([str(path) for path in paths], debounce_ms=50, interval_ms=interval_ms)
+        readings = directory.follow([str(path) for path in paths], Pace(debounce=50, interval=interval_ms, settle=20, cut=200))
         async with contextlib.aclosing(readings):
             yield readings
 
@@ -390,7 +390,7 @@ def test_a_change_of_which_the_kernel_says_nothing_is_found_by_looking() -> None
 
 
 def test_a_folder_that_goes_before_it_is_watched_is_no_error(tmp_path: Path) -> None:
-    asyncio.run(directory._change([str(tmp_path / "gone")], 50, 50))
+    asyncio.run(directory._change([str(tmp_path / "gone")], Pace(50, 50), asyncio.Event()))
 
 
 def test_whoever_stops_following_does_not_wait_for_the_interval(tmp_path: Path) -> None:
@@ -399,7 +399,7 @@ def test_whoever_stops_following_does_not_wait_for_the_interval(tmp_path: Path) 
     async def run() -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.2):
-                async for _ in directory.follow([str(tmp_path)], interval_ms=20_000):
+                async for _ in directory.follow([str(tmp_path)], Pace(interval=20_000)):
                     pass
 
     began = time.monotonic()

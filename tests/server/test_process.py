@@ -23,6 +23,7 @@ from fastapi.testclient import TestClient
 
 from mesh_injector import certs
 from mesh_injector.errors import ConfigError
+from mesh_injector.metrics import Metrics
 from mesh_injector.server import Limits, Options, listener, process
 from mesh_injector.server.app import Readiness, health
 
@@ -32,7 +33,8 @@ import sys
 from pathlib import Path
 from mesh_injector import logs, server
 logs.configure()
-server.run(server.Options((sys.argv[1],), host="127.0.0.1", port=0, health_port=0, tls_dir=Path(sys.argv[2])))
+limits = server.Limits(leave_seconds=float(sys.argv[3]))
+server.run(server.Options((sys.argv[1],), host="127.0.0.1", port=0, health_port=0, tls_dir=Path(sys.argv[2]), limits=limits))
 """
 Sample = Callable[[str], dict[str, Any]]
 Serve = Callable[[Options], AbstractContextManager[Any]]
@@ -49,23 +51,50 @@ def issue(*, age: timedelta = timedelta()) -> certs.Pair:
     return certs.issue([HOST], datetime.now(UTC) - age, valid=timedelta(days=1))
 
 
-def test_the_health_port_says_what_is_missing_until_nothing_is() -> None:
-    readiness = Readiness(("the source has not been read yet", "no leader"))
-    client = TestClient(health(readiness))
-    waiting = client.get("/readyz")
-    assert (waiting.status_code, waiting.text) == (503, "the source has not been read yet\nno leader\n")
-    readiness.missing = ()
-    assert (client.get("/readyz").status_code, client.get("/readyz").text) == (200, "ready\n")
-    assert client.get("/livez").status_code == 200
+READY = b"[+]source ok\n[+]server ok\n[+]certificate ok\nreadyz check passed\n"
 
 
-@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/readyz/"])
-def test_the_health_port_has_nothing_else_and_never_redirects(path: str) -> None:
-    assert TestClient(health(Readiness(())), follow_redirects=False).get(path).status_code == 404
+@pytest.fixture
+def readiness() -> Readiness:
+    return Readiness()
+
+
+@pytest.fixture
+def health_client(readiness: Readiness) -> TestClient:
+    return TestClient(health(readiness, Metrics("1.0")), follow_redirects=False)
+
+
+def test_the_health_port_says_what_is_missing_until_nothing_is(readiness: Readiness, health_client: TestClient) -> None:
+    waiting = health_client.get("/readyz")
+    assert (waiting.status_code, waiting.text.splitlines()) == (
+        503,
+        [
+            "[-]source not ready: it has not been read yet",
+            "[-]server not ready: it does not accept reviews yet",
+            "[+]certificate ok",
+            "readyz check failed",
+        ],
+    )
+    readiness.missing = {"source": "", "server": ""}
+    assert (health_client.get("/readyz").status_code, health_client.get("/readyz").content) == (200, READY)
+    assert health_client.get("/livez").status_code == 200
+
+
+def test_a_certificate_that_has_expired_makes_it_unready_and_not_dead(readiness: Readiness, health_client: TestClient) -> None:
+    readiness.missing = {"source": "", "server": ""}
+    readiness.certificate_expires = datetime(2020, 1, 1, tzinfo=UTC)
+    answer = health_client.get("/readyz")
+    assert (answer.status_code, answer.text.splitlines()[2]) == (503, "[-]certificate not ready: it expired at 2020-01-01T00:00:00Z")
+    assert health_client.get("/livez").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/readyz/", "/metrics/"])
+def test_the_health_port_has_nothing_else_and_never_redirects(health_client: TestClient, path: str) -> None:
+    assert health_client.get(path).status_code == 404
 
 
 def test_a_running_server_is_ready(client: Any) -> None:
-    assert (client.readyz().status, client.readyz().body) == (200, b"ready\n")
+    assert (client.readyz().status, client.readyz().body) == (200, READY)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
@@ -242,7 +271,7 @@ class Child:
 def child(source: Path, tmp_path: Path) -> Iterator[Child]:
     pair = issue()
     write(pair, tmp_path / "tls")
-    command = [sys.executable, "-c", CHILD, str(source), str(tmp_path / "tls")]
+    command = [sys.executable, "-c", CHILD, str(source), str(tmp_path / "tls"), "0.3"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as started:
         try:
             assert started.stderr
@@ -265,7 +294,7 @@ def test_a_signal_ends_an_idle_server_with_success(child: Child, number: signal.
 def test_a_signal_makes_it_unready_and_open_reviews_are_finished(child: Child, eventually: Eventually) -> None:
     with contextlib.closing(child.begin()) as connection:
         child.process.terminate()
-        eventually(lambda: child.readyz() == (503, b"the server is stopping\n"))
+        eventually(lambda: b"[-]server not ready: it is stopping\n" in child.readyz()[1])
         eventually(child.is_closed)
         connection.send(b" " * 100)
         answer = connection.sock.recv(1000)
