@@ -2,18 +2,15 @@
 
 import asyncio
 import contextlib
-import http.client
 import io
 import json
 import re
 import signal
 import socket
 import ssl
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,14 +25,6 @@ from mesh_injector.server import Limits, Options, listener, process
 from mesh_injector.server.app import Readiness, health
 
 HOST = "127.0.0.1"
-CHILD = """
-import sys
-from pathlib import Path
-from mesh_injector import logs, server
-logs.configure()
-limits = server.Limits(leave_seconds=float(sys.argv[3]))
-server.run(server.Options((sys.argv[1],), host="127.0.0.1", port=0, health_port=0, tls_dir=Path(sys.argv[2]), limits=limits))
-"""
 Sample = Callable[[str], dict[str, Any]]
 Serve = Callable[[Options], AbstractContextManager[Any]]
 Eventually = Callable[[Callable[[], object]], None]
@@ -229,69 +218,22 @@ def test_a_certificate_that_is_swapped_by_a_link_is_live_and_a_broken_one_is_not
         assert client.review(sample("deployment"))["allowed"], "the connection from before is still there"
 
 
-@dataclass
-class Child:
-    """The server as a process of its own."""
-
-    process: subprocess.Popen[str]
-    ca: bytes
-    port: int
-    health_port: int
-
-    def connect(self) -> http.client.HTTPSConnection:
-        context = ssl.create_default_context(cadata=self.ca.decode())
-        return http.client.HTTPSConnection(HOST, self.port, context=context, timeout=10)
-
-    def begin(self) -> http.client.HTTPSConnection:
-        """Send the head of a review, and return when the server has read it and waits for the body."""
-        connection = self.connect()
-        connection.connect()
-        connection.send(
-            b"POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"
-        )
-        assert connection.sock.recv(100).startswith(b"HTTP/1.1 100 ")
-        return connection
-
-    def readyz(self) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection(HOST, self.health_port, timeout=10)
-        with contextlib.closing(connection):
-            connection.request("GET", "/readyz")
-            response = connection.getresponse()
-            return response.status, response.read()
-
-    def is_closed(self) -> bool:
-        try:
-            socket.create_connection((HOST, self.port), timeout=10).close()
-        except ConnectionError:  # refused, or reset while it waited to be accepted
-            return True
-        return False
-
-
 @pytest.fixture
-def child(source: Path, tmp_path: Path) -> Iterator[Child]:
+def child(start: Any, source: Path, tmp_path: Path) -> Iterator[Any]:
     pair = issue()
     write(pair, tmp_path / "tls")
-    command = [sys.executable, "-c", CHILD, str(source), str(tmp_path / "tls"), "0.3"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as started:
-        try:
-            assert started.stderr
-            lines = iter(started.stderr.readline, "")
-            ready = next(
-                match for line in lines if (match := re.fullmatch(r"ready: https://127\.0\.0\.1:(\d+)/mutate \(health on (\d+)\)\n", line))
-            )
-            yield Child(started, pair.ca, int(ready[1]), int(ready[2]))
-        finally:
-            started.kill()
+    with start(source, tmp_path / "tls", pair.ca) as started:
+        yield started
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_an_idle_server_with_success(child: Child, number: signal.Signals) -> None:
+def test_a_signal_ends_an_idle_server_with_success(child: Any, number: signal.Signals) -> None:
     child.process.send_signal(number)
     _, told = child.process.communicate(timeout=20)
     assert (child.process.returncode, "Traceback" in told) == (0, False)
 
 
-def test_a_signal_makes_it_unready_and_open_reviews_are_finished(child: Child, eventually: Eventually) -> None:
+def test_a_signal_makes_it_unready_and_open_reviews_are_finished(child: Any, eventually: Eventually) -> None:
     with contextlib.closing(child.begin()) as connection:
         child.process.terminate()
         eventually(lambda: b"[-]server not ready: it is stopping\n" in child.readyz()[1])
@@ -304,7 +246,7 @@ def test_a_signal_makes_it_unready_and_open_reviews_are_finished(child: Child, e
     assert (child.process.returncode, "Traceback" in told) == (0, False)
 
 
-def test_a_second_signal_does_not_wait(child: Child, eventually: Eventually) -> None:
+def test_a_second_signal_does_not_wait(child: Any, eventually: Eventually) -> None:
     with contextlib.closing(child.begin()):
         child.process.terminate()
         eventually(lambda: child.readyz()[0] == 503)
@@ -312,7 +254,7 @@ def test_a_second_signal_does_not_wait(child: Child, eventually: Eventually) -> 
         assert child.process.wait(5) == 128 + signal.SIGTERM
 
 
-def test_a_closed_standard_error_costs_no_answer(child: Child, sample: Sample) -> None:
+def test_a_closed_standard_error_costs_no_answer(child: Any, sample: Sample) -> None:
     assert child.process.stderr
     child.process.stderr.close()
     with contextlib.closing(child.connect()) as connection:
