@@ -85,12 +85,16 @@ def modes(snapshot: Snapshot) -> dict[str, str]:
 
 
 def templates_valid(snapshot: Snapshot) -> dict[str, bool]:
-    """Whether the newest text of its template is in force, for each mesh: not where it has none, or where the last good one serves on."""
+    """Whether the newest text of its template is in force, for each mesh: not where it has none, or where the last good one serves on.
+
+    A mesh that is off and has no template is left out, since it may be incomplete.
+    """
     config_maps = {
         (document.namespace or "default", document.name): document for document in snapshot.documents if document.kind == "ConfigMap"
     }
     newest = {id(template) for key, template in snapshot.loaded.templates.items() if _entry(config_maps, key) == template.source.text}
-    return {str(mesh): id(mesh.template) in newest for mesh in snapshot.loaded.meshes}
+    meshes = (mesh for mesh in snapshot.loaded.meshes if mesh.template or mesh.spec.enable_auto_inject)
+    return {str(mesh): id(mesh.template) in newest for mesh in meshes}
 
 
 def _entry(config_maps: Mapping[tuple[str, str], Document], key: tuple[str, str, str]) -> Any:
@@ -107,7 +111,7 @@ def reloads(before: Snapshot | None, after: Snapshot) -> list[tuple[str, str]]:
 
 def _templates(snapshot: Snapshot) -> dict[str, tuple[str, bool]]:
     valid = templates_valid(snapshot)
-    return {str(mesh): (mesh.digest, valid[str(mesh)]) for mesh in snapshot.loaded.meshes}
+    return {str(mesh): (mesh.digest, valid[str(mesh)]) for mesh in snapshot.loaded.meshes if str(mesh) in valid}
 
 
 def population(snapshot: Snapshot) -> Counter[tuple[str, str]]:

@@ -389,6 +389,69 @@ def test_a_change_of_which_the_kernel_says_nothing_is_found_by_looking() -> None
         rename_main_thread(before)
 
 
+def test_a_nudge_makes_it_look_at_once() -> None:
+    main_thread, nudge = Path("/proc/self/comm"), asyncio.Event()
+    before = main_thread.read_text(encoding="utf-8")
+
+    async def run() -> None:
+        async with asyncio.timeout(15):
+            readings = directory.follow([str(main_thread)], Pace(interval=60_000, settle=10), nudge)
+            async with contextlib.aclosing(readings):
+                first = await anext(readings)
+                rename_main_thread("nudged")
+                asyncio.get_running_loop().call_later(0.2, nudge.set)
+                assert await anext(readings) != first
+
+    try:
+        asyncio.run(run())
+    finally:
+        rename_main_thread(before)
+    assert not nudge.is_set()
+
+
+WHOLE = "".join(f"---\n{manifest(name)}" for name in ("a", "b", "c"))
+HALF = WHOLE[: WHOLE.rindex("---")]
+
+
+def test_a_file_that_is_cut_while_it_is_written_takes_no_document_away(tmp_path: Path) -> None:
+    async def run() -> None:
+        file = tmp_path / "all.yaml"
+        file.write_text(WHOLE)
+        async with asyncio.timeout(30):
+            readings = directory.follow([str(tmp_path)], Pace(debounce=50, interval=50, settle=10, cut=20_000))
+            async with contextlib.aclosing(readings):
+                await anext(readings)
+                file.write_text(HALF)
+                asyncio.get_running_loop().call_later(0.5, file.write_text, WHOLE + f"---\n{manifest('d')}")
+                assert names(await anext(readings)) == ["a", "b", "c", "d"]
+
+    asyncio.run(run())
+
+
+def test_a_file_that_stays_shorter_is_believed(tmp_path: Path) -> None:
+    async def run() -> None:
+        (tmp_path / "all.yaml").write_text(WHOLE)
+        async with followed(tmp_path) as readings:
+            await anext(readings)
+            (tmp_path / "all.yaml").write_text(HALF)
+            assert names(await anext(readings)) == ["a", "b"]
+
+    asyncio.run(run())
+
+
+def test_a_file_that_has_not_changed_is_not_parsed_again(tmp_path: Path) -> None:
+    async def run() -> None:
+        put(tmp_path / "same.yaml")
+        put(tmp_path / "other.yaml")
+        async with followed(tmp_path) as readings:
+            before = await anext(readings)
+            put(tmp_path / "other.yaml", "new")
+            after = await last(readings, "new")
+            assert before.documents[1] is after.documents[1]
+
+    asyncio.run(run())
+
+
 def test_a_folder_that_goes_before_it_is_watched_is_no_error(tmp_path: Path) -> None:
     asyncio.run(directory._change([str(tmp_path / "gone")], Pace(50, 50), asyncio.Event()))
 
