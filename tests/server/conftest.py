@@ -101,10 +101,14 @@ class Client:
         return other.sock
 
     def readyz(self) -> Answer:
+        return self.get("/readyz")
+
+    def get(self, path: str) -> Answer:
+        """Ask the health port."""
         url = urlsplit(self.addresses.health)
         connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=10)
         with contextlib.closing(connection):
-            connection.request("GET", "/readyz")
+            connection.request("GET", path)
             response = connection.getresponse()
             return Answer(response.status, response.headers, response.read())
 

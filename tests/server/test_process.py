@@ -1,6 +1,7 @@
 """The life of a server: ready, changed while it serves, drained, and the reasons for which it does not start."""
 
 import asyncio
+import base64
 import contextlib
 import io
 import json
@@ -244,6 +245,61 @@ def test_a_signal_makes_it_unready_and_open_reviews_are_finished(child: Any, eve
         assert b"connection: close" in answer
     _, told = child.process.communicate(timeout=20)
     assert (child.process.returncode, "Traceback" in told) == (0, False)
+
+
+def test_after_sigterm_it_goes_on_accepting_and_lets_go_of_each_client(
+    start: Any, source: Path, tmp_path: Path, sample: Sample, eventually: Eventually
+) -> None:
+    pair = issue()
+    write(pair, tmp_path / "tls")
+    with start(source, tmp_path / "tls", pair.ca, leave_seconds=60) as child, contextlib.closing(child.connect()) as kept:
+        headers = {"Content-Type": "application/json"}
+        kept.request("POST", "/mutate", json.dumps(sample("deployment")), headers)
+        assert kept.getresponse().read()
+        child.process.terminate()
+        eventually(lambda: child.readyz()[0] == 503)
+        for connection in (kept, child.connect()):
+            with contextlib.closing(connection):
+                connection.request("POST", "/mutate", json.dumps(sample("deployment")), headers)
+                response = connection.getresponse()
+                assert (response.status, response.headers["Connection"]) == (200, "close")
+                assert json.loads(response.read())["response"]["patchType"] == "JSONPatch"
+        child.process.send_signal(signal.SIGINT)  # a second signal of either kind does not wait
+        assert child.process.wait(5) == 128 + signal.SIGINT
+
+
+def test_sighup_reads_the_source_anew_and_ends_nothing(child: Any, source: Path, sample: Sample, eventually: Eventually) -> None:
+    (source / "mesh.yaml").write_text((source / "mesh.yaml").read_text().replace("envoy:v1", "envoy:v2"))
+    child.process.send_signal(signal.SIGHUP)
+    with contextlib.closing(child.connect()) as connection:
+
+        def patch() -> bytes:
+            connection.request("POST", "/mutate", json.dumps(sample("deployment")), {"Content-Type": "application/json"})
+            return base64.b64decode(json.loads(connection.getresponse().read())["response"]["patch"])
+
+        eventually(lambda: b"envoy:v2" in patch())
+    child.process.terminate()
+    _, told = child.process.communicate(timeout=20)
+    assert "as SIGHUP asks" in told
+    assert child.process.returncode == 0
+
+
+def test_what_a_server_counts_can_be_scraped(serve: Serve, options: Options, source: Path, sample: Sample, eventually: Eventually) -> None:
+    with serve(options) as client:
+        client.review(sample("deployment"))
+        client.review(sample("bare-pod"))
+        client.post(b"{}")
+        text = client.get("/metrics").body.decode()
+        assert 'outcome="injected",reason="Injected"} 1.0' in text
+        assert 'mesh="mesh-system/payments",mode="Enforce",outcome="refused",reason="VirtualNodeLabelMissing"} 1.0' in text
+        assert "mesh_injector_admission_requests_in_flight 0.0" in text
+        assert 'mesh_injector_meshes{auto_inject="true",ready="true"} 1.0' in text
+        assert 'mesh_injector_template_valid{mesh="mesh-system/payments"} 1.0' in text
+        (source / "mesh.yaml").write_text((source / "mesh.yaml").read_text().replace("{{ app_ports }}", "{{ app_ports"))
+        eventually(lambda: b'template_valid{mesh="mesh-system/payments"} 0.0' in client.get("/metrics").body)
+        text = client.get("/metrics").body.decode()
+        assert 'mesh_injector_template_reloads_total{mesh="mesh-system/payments",result="failure"} 1.0' in text
+        assert 'mesh_injector_meshes{auto_inject="true",ready="false"} 1.0' in text
 
 
 def test_a_second_signal_does_not_wait(child: Any, eventually: Eventually) -> None:
