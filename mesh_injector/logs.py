@@ -53,6 +53,9 @@ def _json(line: EventDict, **_: Any) -> str:
 
 def _printable(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
     """Escape what a terminal would obey, and cut what is too long."""
+    texts = [value for value in line.values() if isinstance(value, str)]
+    if max(map(len, texts), default=0) <= VALUE_CHARACTERS and "".join(texts).isprintable():
+        return line
     for key, value in line.items():
         if key == "exception":
             line[key] = "\n".join(map(_escape, value.split("\n")))
