@@ -7,9 +7,10 @@ UV := $(or $(shell command -v uv 2>/dev/null),.bootstrap/bin/uv)
 BIN := .venv/bin
 READY := .venv/.ready
 PYTEST_FLAGS ?= -n auto
+SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format golden schema crd coverage clean
+.PHONY: help run test fuzz check format golden schema crd coverage clean
 
 help: ## print this help
 	@printf 'mesh-injector: a Kubernetes sidecar injector\n\n'
@@ -20,6 +21,9 @@ run: $(READY) ## the main job, from nothing: a real HTTPS webhook answers real A
 
 test: $(READY) ## all tests
 	$(BIN)/pytest $(PYTEST_FLAGS)
+
+fuzz: $(READY) ## hostile reviews without end: make fuzz SECONDS=600; what it finds is tried first the next time
+	timeout --preserve-status --signal=INT $(SECONDS) $(BIN)/pytest tests/fuzz -q --hypothesis-profile=fuzz --hypothesis-show-statistics || test $$? -eq 2
 
 check: $(READY) ## ruff format, ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .

@@ -5,12 +5,15 @@
     skipped, audited               true     none   reason in the audit annotations; an audited error's text in `message`
     error, onError: Ignore         true     none   a short warning; the whole text in the audit annotation `message`
     error, onError: Fail           false    none   status 422 with the whole text
+    the object is no pod           false    none   status 422; whoever sent it is no API server, which decodes before it asks
+    overloaded, not ready          false    none   status 429 or 503 with `retryAfterSeconds`, so that a client tries again by itself
     our own bug                    false    none   status 500 with a reference that is in the log
 
 Source: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#response
 """
 
 import base64
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,12 +22,22 @@ import msgspec
 
 from mesh_injector import reasons
 from mesh_injector.engine.pipeline import Outcome, Verdict
-from mesh_injector.errors import Problem, ReviewError, printable
+from mesh_injector.errors import InjectionError, Problem, ReviewError, printable
 from mesh_injector.reasons import CODES, Reason
 
 VERSIONS: Final = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
 WARNING_CHARACTERS: Final = 120
 WARNINGS_CHARACTERS: Final = 4096
+RETRY_SECONDS: Final = 1
+"""An API server makes the header Retry-After of it, and clients of Kubernetes obey that."""
+
+_STATUSES: Final[dict[Reason, dict[str, Any]]] = {
+    Reason.OVERLOADED: {"code": 429, "reason": "TooManyRequests", "details": {"retryAfterSeconds": RETRY_SECONDS}},
+    Reason.NOT_READY: {"code": 503, "reason": "ServiceUnavailable", "details": {"retryAfterSeconds": RETRY_SECONDS}},
+}
+_INVALID: Final[dict[str, Any]] = {"code": 422, "reason": "Invalid"}
+_HEAD: Final = re.compile(rb'\{"kind":"AdmissionReview","apiVersion":"(admission\.k8s\.io/v1(?:beta1)?)","request":\{"uid":"([\w-]+)"')
+"""How every API server begins a review: Go writes the members of a structure in their order."""
 
 
 class _Resource(msgspec.Struct, frozen=True):
@@ -54,21 +67,33 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class AdmissionRequest:
-    """What an API server asks, whatever version it speaks. `pod` is None when there is nothing for us to decide."""
+    """What an API server asks, whatever version it speaks. `pod` is None when there is nothing for us to decide.
+
+    `fault` is what makes it impossible to decide: the pod is refused with it.
+    """
 
     uid: str
     api_version: str
     namespace: str
     pod: msgspec.Raw | None
+    fault: InjectionError | None = None
 
 
 def decode(body: bytes) -> AdmissionRequest:
-    """Read an AdmissionReview; raise `ReviewError` (400) that says what is wrong with it."""
+    """Read an AdmissionReview; raise `ReviewError` (400) that says what is wrong with it.
+
+    One that an API server sent, and that is nested too deeply to be read, has a fault instead: `failurePolicy: Ignore` would take a 400
+    for a yes, and whoever may create pods may nest `managedFields`.
+    """
     try:
         if not body.isascii():
             body.decode()
         review = _DECODER.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except RecursionError as error:
+        if head := _HEAD.match(body):
+            return AdmissionRequest(head[2].decode(), head[1].decode(), "", None, no_pod(error))
+        raise _refuse(f"the body is no AdmissionReview: {_short(error)}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _refuse(f"the body is no AdmissionReview: {_short(error)}") from error
     if review.kind != "AdmissionReview" or review.api_version not in VERSIONS:
         raise _refuse(f"the body is {review.api_version[:60]!r} {review.kind[:60]!r}, not an AdmissionReview of {' or '.join(VERSIONS)}")
@@ -83,6 +108,11 @@ def decode(body: bytes) -> AdmissionRequest:
 
 def _refuse(what: str) -> ReviewError:
     return ReviewError(Problem(reasons.NOT_A_REVIEW, what, "the request body", "only a Kubernetes API server should call this"))
+
+
+def no_pod(error: Exception) -> InjectionError:
+    """The fault of a request whose object cannot be read as a pod, from what the decoder said of it."""
+    return InjectionError(Reason.NOT_A_POD, f"the object is not a pod: {_short(error)}", where="request.object", fix="send a v1 Pod")
 
 
 def _short(error: Exception) -> str:
@@ -104,7 +134,7 @@ def respond(request: AdmissionRequest, outcome: Outcome) -> bytes:
         response["patch"] = base64.b64encode(_ENCODER.encode(outcome.patch)).decode("ascii")
     if outcome.error is not None:
         if outcome.verdict is Verdict.REFUSED:
-            response["status"] = {"code": 422, "message": outcome.message, "reason": "Invalid"}
+            response["status"] = {**_STATUSES.get(outcome.reason, _INVALID), "message": outcome.message}
         else:
             annotations["message"] = outcome.message
     if told:
@@ -116,6 +146,11 @@ def respond(request: AdmissionRequest, outcome: Outcome) -> bytes:
 def not_a_pod(request: AdmissionRequest) -> bytes:
     """Allow what is no creation of a pod, untouched."""
     return respond(request, Outcome(Verdict.SKIPPED, Reason.NOT_A_POD))
+
+
+def refused(error: InjectionError) -> Outcome:
+    """The outcome of a review that no mesh decides about: its object is no pod, or the server cannot decide now."""
+    return Outcome(Verdict.REFUSED, error.reason, error=error)
 
 
 def internal_error(request: AdmissionRequest, reference: str) -> bytes:

@@ -27,6 +27,8 @@ LIMIT_BYTES: Final = 64 * 1024 * 1024
 
 _Texts = tuple[tuple[str, str | Problem], ...]
 """Name and text of each file, or what is wrong with it: cheap to compare with what was there before."""
+_Known = dict[tuple[str, str | Problem], Parsed]
+"""What was found in a file of that name and text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,36 +53,89 @@ def read(paths: Sequence[str]) -> Reading:
     A file that was found in a folder and cannot be read is a problem of the reading. Raises ConfigError where a path itself cannot
     be read, is no UTF-8 or above `LIMIT_BYTES` (UNREADABLE), and where a folder holds no file with one of `ENDINGS` (NOTHING_FOUND).
     """
-    return _parse(_texts(paths))
+    texts = _texts(paths)
+    return _reading(texts, _parsed(texts, {}))
 
 
-async def follow(paths: Sequence[str], *, debounce_ms: int = 200, interval_ms: int = 1000) -> AsyncGenerator[Reading, None]:
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How quickly `follow` follows, in milliseconds.
+
+    Changes within `debounce` are one. Every `interval` it looks without being told, for network file systems and replaced parents of
+    which the kernel says nothing. What has changed is believed when it is the same after `settle`; where a file holds only the
+    beginning of what it held, as one does that is being written, after `cut`.
+    """
+
+    debounce: int = 200
+    interval: int = 1000
+    settle: int = 100
+    cut: int = 2000
+
+
+async def follow(paths: Sequence[str], pace: Pace = Pace(), nudge: asyncio.Event | None = None) -> AsyncGenerator[Reading, None]:
     """The reading now, and another whenever it has changed; a path that cannot be read gives one that is not `ok`.
 
-    Changes that come within `debounce_ms` are one. Every `interval_ms` it looks without being told, for network file systems and
-    replaced parents of which the kernel says nothing. Raises ConfigError where `paths` holds `-`, which cannot be read twice.
+    `nudge` makes it look at once, and is cleared then. Raises ConfigError where `paths` holds `-`, which cannot be read twice.
     """
     if STDIN in paths:
         raise ConfigError(Problem(reasons.UNREADABLE, "standard input cannot be followed", "stdin", "name a file or folder"))
     last: _Texts | Problem | None = None
+    nudge = nudge or asyncio.Event()
+    known: _Known = {}
     while True:
+        nudge.clear()
         texts = await asyncio.to_thread(_try_texts, paths)
         if texts != last:
+            texts = texts if last is None else await _settled(paths, last, texts, pace)
+        if texts != last:
             last = texts
-            yield Reading((), (texts,), (), ok=False) if isinstance(texts, Problem) else await asyncio.to_thread(_parse, texts)
+            if not isinstance(texts, Problem):
+                known = await asyncio.to_thread(_parsed, texts, known)
+            yield Reading((), (texts,), (), ok=False) if isinstance(texts, Problem) else _reading(texts, known)
         # A new watch each time finds folders that came or went.
-        await _change(await asyncio.to_thread(_folders, paths), debounce_ms, interval_ms)
+        await _change(await asyncio.to_thread(_folders, paths), pace, nudge)
 
 
-def _parse(texts: _Texts) -> Reading:
+async def _settled(paths: Sequence[str], last: _Texts | Problem, texts: _Texts | Problem, pace: Pace) -> _Texts | Problem:
+    """What the paths hold when nobody writes to them any more."""
+    quiet = 0
+    while quiet < (pace.cut if _is_cut(last, texts) else pace.settle):
+        await asyncio.sleep(pace.settle / 1000)
+        again = await asyncio.to_thread(_try_texts, paths)
+        quiet = quiet + pace.settle if again == texts else 0
+        texts = again
+    return texts
+
+
+def _is_cut(last: _Texts | Problem, texts: _Texts | Problem) -> bool:
+    """Whether a file holds only the beginning of what it held: valid YAML, it may be, that would take a mesh away."""
+    if isinstance(last, Problem) or isinstance(texts, Problem):
+        return False
+    before = dict(last)
+    return any(_is_beginning(text, before.get(source)) for source, text in texts)
+
+
+def _is_beginning(text: str | Problem, whole: str | Problem | None) -> bool:
+    return isinstance(text, str) and isinstance(whole, str) and len(text) < len(whole) and whole.startswith(text)
+
+
+def _parsed(texts: _Texts, known: _Known) -> _Known:
+    """What the files hold; one that has not changed is not parsed again."""
+    return {file: known.get(file) or _parse(*file) for file in texts}
+
+
+def _parse(source: str, text: str | Problem) -> Parsed:
+    return Parsed((), (text,)) if isinstance(text, Problem) else documents.parse(text, source)
+
+
+def _reading(texts: _Texts, known: _Known) -> Reading:
     found: list[Document] = []
     problems: list[Problem] = []
     broken: list[str] = []
-    for source, text in texts:
-        parsed = Parsed((), (text,)) if isinstance(text, Problem) else documents.parse(text, source)
-        found += parsed.documents
-        problems += parsed.problems
-        broken += [source] if parsed.problems or not parsed.documents else []
+    for file in texts:
+        found += known[file].documents
+        problems += known[file].problems
+        broken += [file[0]] if known[file].problems or not known[file].documents else []
     return Reading(tuple(found), tuple(problems), tuple(source for source, _ in texts), tuple(broken))
 
 
@@ -178,16 +233,24 @@ def _folders(paths: Sequence[str]) -> list[str]:
     return [str(folder) for folder in found if os.path.isdir(folder)]
 
 
-async def _change(folders: list[str], debounce_ms: int, interval_ms: int) -> None:
+async def _change(folders: list[str], pace: Pace, nudge: asyncio.Event) -> None:
     """Wait for a change in the folders, at most for the interval.
 
     The interval also covers what changes before the watch has begun, and kernels that have no more watches to give.
     """
     try:
         watch = awatch(
-            *folders, watch_filter=None, debounce=debounce_ms, step=50, rust_timeout=interval_ms, yield_on_timeout=True, recursive=False
+            *folders,
+            watch_filter=None,
+            debounce=pace.debounce,
+            step=50,
+            stop_event=nudge,
+            rust_timeout=pace.interval,
+            yield_on_timeout=True,
+            recursive=False,
         )
         async with contextlib.aclosing(watch) as changes:
-            await anext(changes)
+            await anext(changes, None)
     except OSError:
-        await asyncio.sleep(interval_ms / 1000)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(nudge.wait(), pace.interval / 1000)

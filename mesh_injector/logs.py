@@ -7,11 +7,13 @@ import contextlib
 import logging
 import os
 import sys
+import time
+from collections.abc import Callable
 from typing import Any, Final, TextIO
 
 import msgspec
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 VALUE_CHARACTERS: Final = 1000
 """The longest value of a line; what we are sent may be megabytes long. A traceback is never cut."""
@@ -51,6 +53,9 @@ def _json(line: EventDict, **_: Any) -> str:
 
 def _printable(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
     """Escape what a terminal would obey, and cut what is too long."""
+    texts = [value for value in line.values() if isinstance(value, str)]
+    if max(map(len, texts), default=0) <= VALUE_CHARACTERS and "".join(texts).isprintable():
+        return line
     for key, value in line.items():
         if key == "exception":
             line[key] = "\n".join(map(_escape, value.split("\n")))
@@ -80,9 +85,50 @@ class _Unfailing:
             self._stream.flush()
 
 
+class Sparing:
+    """A logger for what strangers can cause as often as they like: at most `LINES` of one event in `PERIOD_SECONDS`.
+
+    The first line after that says by `suppressed` how many were left out. An event is a constant text, so that there are few of them.
+    """
+
+    LINES: Final = 20
+    PERIOD_SECONDS: Final = 10.0
+    EVENTS: Final = 256
+
+    def __init__(self, log: FilteringBoundLogger, clock: Callable[[], float] = time.monotonic) -> None:
+        self._log, self._clock = log, clock
+        self._periods: dict[str, tuple[float, int]] = {}
+
+    def log(self, level: int, event: str, *, key: str = "", **fields: Any) -> None:
+        """Write a line of a level, a number of the standard library's `logging`; `key` stands for an event whose text varies."""
+        now, key = self._clock(), key or event
+        began, lines = self._periods.get(key, (now, 0))
+        suppressed = 0
+        if now - began >= self.PERIOD_SECONDS:
+            suppressed = max(lines - self.LINES, 0)
+            began, lines = now, 0
+        if len(self._periods) > self.EVENTS:
+            self._periods.clear()
+        self._periods[key] = began, lines + 1
+        if lines < self.LINES:
+            self._log.log(level, event, **fields, **({"suppressed": suppressed} if suppressed else {}))
+
+    def info(self, event: str, **fields: Any) -> None:
+        """Write a line of level info."""
+        self.log(logging.INFO, event, **fields)
+
+    def warning(self, event: str, **fields: Any) -> None:
+        """Write a line of level warning."""
+        self.log(logging.WARNING, event, **fields)
+
+
 class _Forward(logging.Handler):
     """Hands the lines of libraries, which log by the standard library, to our renderer."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._log = Sparing(structlog.get_logger())
+
     def emit(self, record: logging.LogRecord) -> None:
         level = min(record.levelno // 10 * 10, logging.CRITICAL)
-        structlog.get_logger().log(level, record.getMessage(), logger=record.name, exc_info=record.exc_info)
+        self._log.log(level, record.getMessage(), key=str(record.msg), logger=record.name, exc_info=record.exc_info)

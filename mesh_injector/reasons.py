@@ -41,6 +41,8 @@ class Reason(StrEnum):
     FIELD_NOT_ALLOWED = "FieldNotAllowed"
     NAME_COLLISION = "NameCollision"
     MESH_UNKNOWN = "MeshUnknown"
+    NOT_READY = "NotReady"
+    OVERLOADED = "Overloaded"
     INTERNAL = "Internal"
 
 
@@ -62,9 +64,13 @@ CODES: Final[dict[Reason, str]] = {
     Reason.RENDERED_INVALID_POD: "MI401",
     Reason.FIELD_NOT_ALLOWED: "MI402",
     Reason.NAME_COLLISION: "MI403",
+    Reason.NOT_A_POD: "MI502",
+    Reason.OVERLOADED: "MI503",
+    Reason.NOT_READY: "MI504",
     Reason.INTERNAL: "MI900",
 }
-"""The message code of every reason that is an error: 2xx mesh and pod, 3xx the template, 4xx what it renders to, 900 our own bug."""
+"""The message code of every reason that is an error: 2xx mesh and pod, 3xx the template, 4xx what it renders to, 5xx the server, 900 our
+own bug. NotAPod is an error only where a creation of a pod holds none."""
 
 NOT_YAML: Final = "MI101"
 """A document that is not YAML or JSON."""
@@ -86,3 +92,5 @@ CERTIFICATE_INVALID: Final = "MI601"
 """A serving certificate or key that cannot be used."""
 CANNOT_LISTEN: Final = "MI602"
 """A host and port on which the server cannot listen."""
+TRACING_MISSING: Final = "MI603"
+"""Tracing that is asked for and not installed."""

@@ -3,9 +3,10 @@
 Doors build a snapshot from documents by `load`; `serve` keeps the newest in a `Store` and reads it once for each review.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from mesh_injector.documents import Document, expand
 from mesh_injector.engine.rules import Namespace
@@ -79,14 +80,65 @@ def _namespace(document: Document) -> Namespace:
     return Namespace(document.name, {**labels, NAME_LABEL: document.name}, annotations)
 
 
-class Store:
-    """Holds the newest snapshot; a review reads it once, so it never sees half a change."""
+def modes(snapshot: Snapshot) -> dict[str, str]:
+    """The mode of each loaded mesh by its name, `namespace/name`."""
+    return {str(mesh): mesh.spec.mode for mesh in snapshot.loaded.meshes}
 
-    def __init__(self, snapshot: Snapshot) -> None:
+
+def templates_valid(snapshot: Snapshot) -> dict[str, bool]:
+    """Whether the newest text of its template is in force, for each mesh: not where it has none, or where the last good one serves on.
+
+    A mesh that is off and has no template is left out, since it may be incomplete.
+    """
+    config_maps = {
+        (document.namespace or "default", document.name): document for document in snapshot.documents if document.kind == "ConfigMap"
+    }
+    newest = {id(template) for key, template in snapshot.loaded.templates.items() if _entry(config_maps, key) == template.source.text}
+    meshes = (mesh for mesh in snapshot.loaded.meshes if mesh.template or mesh.spec.enable_auto_inject)
+    return {str(mesh): id(mesh.template) in newest for mesh in meshes}
+
+
+def _entry(config_maps: Mapping[tuple[str, str], Document], key: tuple[str, str, str]) -> Any:
+    document = config_maps.get(key[:2])
+    data = document.body.get("data") if document else None
+    return data.get(key[2]) if isinstance(data, dict) else None
+
+
+def reloads(before: Snapshot | None, after: Snapshot) -> list[tuple[str, str]]:
+    """What happened to templates between two snapshots: a mesh, and `success` or `failure`, for each one that has changed."""
+    known, now = (_templates(snapshot) if snapshot else {} for snapshot in (before, after))
+    return [(mesh, "success" if state[1] else "failure") for mesh, state in now.items() if known.get(mesh) != state]
+
+
+def _templates(snapshot: Snapshot) -> dict[str, tuple[str, bool]]:
+    valid = templates_valid(snapshot)
+    return {str(mesh): (mesh.digest, valid[str(mesh)]) for mesh in snapshot.loaded.meshes if str(mesh) in valid}
+
+
+def population(snapshot: Snapshot) -> Counter[tuple[str, str]]:
+    """How many meshes there are by (auto_inject, ready), `true` or `false`; of one that was never good auto_inject is `unknown`.
+
+    A mesh that is off is ready as it is, since it may be incomplete.
+    """
+    valid = templates_valid(snapshot)
+    counts: Counter[tuple[str, str]] = Counter({("unknown", "false"): len(snapshot.loaded.unusable)} if snapshot.loaded.unusable else {})
+    for each in snapshot.loaded.meshes:
+        is_on = each.spec.enable_auto_inject
+        is_ready = not is_on or (valid[str(each)] and each.fault is None and not each.selector_fault)
+        counts[str(is_on).lower(), str(is_ready).lower()] += 1
+    return counts
+
+
+class Store:
+    """Holds the newest snapshot; a review reads it once, so it never sees half a change. Until the first there is None."""
+
+    def __init__(self, snapshot: Snapshot | None = None, home: str = mesh.DEFAULT_HOME) -> None:
         self.snapshot = snapshot
+        self._home = snapshot.rules.home if snapshot else home
 
     def replace(self, documents: Iterable[Document], broken: Iterable[str] = ()) -> Snapshot:
-        """Load a new snapshot over the last one, put it in force, and return it."""
+        """Load a new snapshot over the last one, put it in force in one step, and return it. It takes a while, and may be done in another
+        thread than that of the reviews."""
         documents = keep_broken(documents, broken, self.snapshot)
-        self.snapshot = load(documents, self.snapshot.rules.home, self.snapshot)
+        self.snapshot = load(documents, self._home, self.snapshot)
         return self.snapshot

@@ -19,6 +19,7 @@ from mesh_injector.store import Snapshot
 
 # The same cases on every machine and run, and never a verdict by the clock.
 settings.register_profile("project", deadline=None, derandomize=True, database=None)
+settings.register_profile("fuzz", deadline=None, max_examples=1_000_000_000, print_blob=True)
 settings.load_profile("project")
 
 

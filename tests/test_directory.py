@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mesh_injector import directory, reasons
-from mesh_injector.directory import Reading
+from mesh_injector.directory import Pace, Reading
 from mesh_injector.errors import ConfigError, Problem
 
 LOOK_MS = 500
@@ -225,7 +225,7 @@ def test_a_closed_path_is_refused(closed: Path, path: str) -> None:
 @contextlib.asynccontextmanager
 async def followed(*paths: Path, interval_ms: int = LOOK_MS) -> AsyncIterator[AsyncIterator[Reading]]:
     async with asyncio.timeout(30):
-        readings = directory.follow([str(path) for path in paths], debounce_ms=50, interval_ms=interval_ms)
+        readings = directory.follow([str(path) for path in paths], Pace(debounce=50, interval=interval_ms, settle=20, cut=200))
         async with contextlib.aclosing(readings):
             yield readings
 
@@ -389,8 +389,71 @@ def test_a_change_of_which_the_kernel_says_nothing_is_found_by_looking() -> None
         rename_main_thread(before)
 
 
+def test_a_nudge_makes_it_look_at_once() -> None:
+    main_thread, nudge = Path("/proc/self/comm"), asyncio.Event()
+    before = main_thread.read_text(encoding="utf-8")
+
+    async def run() -> None:
+        async with asyncio.timeout(15):
+            readings = directory.follow([str(main_thread)], Pace(interval=60_000, settle=10), nudge)
+            async with contextlib.aclosing(readings):
+                first = await anext(readings)
+                rename_main_thread("nudged")
+                asyncio.get_running_loop().call_later(0.2, nudge.set)
+                assert await anext(readings) != first
+
+    try:
+        asyncio.run(run())
+    finally:
+        rename_main_thread(before)
+    assert not nudge.is_set()
+
+
+WHOLE = "".join(f"---\n{manifest(name)}" for name in ("a", "b", "c"))
+HALF = WHOLE[: WHOLE.rindex("---")]
+
+
+def test_a_file_that_is_cut_while_it_is_written_takes_no_document_away(tmp_path: Path) -> None:
+    async def run() -> None:
+        file = tmp_path / "all.yaml"
+        file.write_text(WHOLE)
+        async with asyncio.timeout(30):
+            readings = directory.follow([str(tmp_path)], Pace(debounce=50, interval=50, settle=10, cut=20_000))
+            async with contextlib.aclosing(readings):
+                await anext(readings)
+                file.write_text(HALF)
+                asyncio.get_running_loop().call_later(0.5, file.write_text, WHOLE + f"---\n{manifest('d')}")
+                assert names(await anext(readings)) == ["a", "b", "c", "d"]
+
+    asyncio.run(run())
+
+
+def test_a_file_that_stays_shorter_is_believed(tmp_path: Path) -> None:
+    async def run() -> None:
+        (tmp_path / "all.yaml").write_text(WHOLE)
+        async with followed(tmp_path) as readings:
+            await anext(readings)
+            (tmp_path / "all.yaml").write_text(HALF)
+            assert names(await anext(readings)) == ["a", "b"]
+
+    asyncio.run(run())
+
+
+def test_a_file_that_has_not_changed_is_not_parsed_again(tmp_path: Path) -> None:
+    async def run() -> None:
+        put(tmp_path / "same.yaml")
+        put(tmp_path / "other.yaml")
+        async with followed(tmp_path) as readings:
+            before = await anext(readings)
+            put(tmp_path / "other.yaml", "new")
+            after = await last(readings, "new")
+            assert before.documents[1] is after.documents[1]
+
+    asyncio.run(run())
+
+
 def test_a_folder_that_goes_before_it_is_watched_is_no_error(tmp_path: Path) -> None:
-    asyncio.run(directory._change([str(tmp_path / "gone")], 50, 50))
+    asyncio.run(directory._change([str(tmp_path / "gone")], Pace(50, 50), asyncio.Event()))
 
 
 def test_whoever_stops_following_does_not_wait_for_the_interval(tmp_path: Path) -> None:
@@ -399,7 +462,7 @@ def test_whoever_stops_following_does_not_wait_for_the_interval(tmp_path: Path) 
     async def run() -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.2):
-                async for _ in directory.follow([str(tmp_path)], interval_ms=20_000):
+                async for _ in directory.follow([str(tmp_path)], Pace(interval=20_000)):
                     pass
 
     began = time.monotonic()

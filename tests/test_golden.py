@@ -28,7 +28,11 @@ GIVEN: Final = ("config.yaml", "pod.yaml")
 COMMANDS: Final = typer.main.get_command(app)
 UID: Final = "705ab4f5-6393-11e8-b7cc-42010a800002"
 VERSIONS: Final = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
-SHOWN_ELSEWHERE: Final = {Reason.INTERNAL: "a bug of ours, which no case can hold"}
+SHOWN_ELSEWHERE: Final = {
+    Reason.INTERNAL: "a bug of ours, which no case can hold",
+    Reason.OVERLOADED: "a server with too much to do",
+    Reason.NOT_READY: "a server that has not read its source yet",
+}
 """The reasons that no case shows, and why."""
 
 Ask = Callable[..., Any]

@@ -9,9 +9,15 @@ import ssl
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from mesh_injector import reasons
 from mesh_injector.certs import validity
 from mesh_injector.certs.pair import CERTIFICATE, KEY, Pair
+from mesh_injector.errors import ConfigError, Problem
 
 
 class ServingContext(ssl.SSLContext):
@@ -24,16 +30,21 @@ class ServingContext(ssl.SSLContext):
     algorithm: str = ""
 
 
-def context(pair: Pair) -> ServingContext:
-    """A context for a server: TLS 1.2 or newer, HTTP/1.1 (RFC 7301).
+def context(pair: Pair, client_ca: Path | None = None) -> ServingContext:
+    """A context for a server: TLS 1.2 or newer, HTTP/1.1 (RFC 7301). With `client_ca`, a file of certificates in PEM, only clients
+    that one of them has signed are let in (RFC 8446 section 4.3.2).
 
-    Raises ConfigError (CERTIFICATE_INVALID) where OpenSSL cannot use the pair; `check` tells the reasons better.
+    Raises ConfigError (CERTIFICATE_INVALID) where OpenSSL cannot use the pair; `check` tells the reasons better. Raises ConfigError
+    (UNREADABLE, CERTIFICATE_INVALID) where the file cannot be used.
     """
     made = ServingContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.set_alpn_protocols(["http/1.1"])
     _load(made, pair)
     made.algorithm = _algorithm(pair)
+    if client_ca is not None:
+        made.load_verify_locations(cadata=_client_ca(client_ca))
+        made.verify_mode = ssl.CERT_REQUIRED
     return made
 
 
@@ -47,6 +58,20 @@ def reload(live: ServingContext, pair: Pair) -> None:
         fix = "renew it with a key of the same kind, or restart the server"
         raise pair.wrong(KEY, "the key is of another kind than the one in use", fix)
     _load(live, pair)
+
+
+def _client_ca(path: Path) -> str:
+    """The certificates of a file, each of them read once: OpenSSL would pass over what follows one that it cannot read."""
+    try:
+        pem = path.read_bytes()
+        certificates = x509.load_pem_x509_certificates(pem)
+    except OSError as error:
+        fix = "name a file with the certificate of the CA that signs the API server's client certificate"
+        raise ConfigError(Problem(reasons.UNREADABLE, f"the file cannot be read ({error.strerror})", str(path), fix)) from error
+    except ValueError as error:
+        fix = "write certificates that begin with -----BEGIN CERTIFICATE-----"
+        raise ConfigError(Problem(reasons.CERTIFICATE_INVALID, "the file holds no certificate in PEM", str(path), fix)) from error
+    return "".join(certificate.public_bytes(serialization.Encoding.PEM).decode() for certificate in certificates)
 
 
 def _algorithm(pair: Pair) -> str:

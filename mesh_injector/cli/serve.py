@@ -1,6 +1,7 @@
 """`serve`: the HTTPS webhook on files or folders, followed as they change."""
 
 import logging
+from pathlib import Path
 from typing import Annotated
 
 from mesh_injector.cli import exits, flags, source
@@ -12,15 +13,24 @@ def serve(  # noqa: PLR0913 # the parameters are the command's flags
     sources: flags.Sources = None,
     host: Annotated[str, flag("--host", help="The address to listen on.")] = "0.0.0.0",  # noqa: S104 # a pod is called from outside
     port: Annotated[int, flag("--port", min=0, max=65535, help="The port of the webhook; 0 picks a free one.")] = 8443,
-    health_port: Annotated[int, flag("--health-port", min=0, max=65535, help="The port of /livez and /readyz; 0 picks a free one.")] = 8080,
+    health_port: Annotated[
+        int, flag("--health-port", min=0, max=65535, help="The port of /livez, /readyz and /metrics; 0 picks a free one.")
+    ] = 8080,
     tls_dir: flags.TlsDir = None,
+    client_ca: Annotated[
+        Path | None, flag("--client-ca", metavar="FILE", help="Let only clients in that have a certificate of this CA (PEM), over TLS.")
+    ] = None,
+    tracing: Annotated[
+        bool, flag("--tracing", help="Send sampled OpenTelemetry spans, as OTEL_* variables say; needs the extra `tracing`.")
+    ] = False,
     home_namespace: flags.Home = "mesh-system",
     verbose: Annotated[bool, flag("-v", "--verbose", help="A log line for every review, not only for refusals.")] = False,
     quiet: flags.Quiet = False,
 ) -> int:
     """Serve the webhook over HTTPS; a change of the source is live at once, a broken one leaves the last good one serving.
 
-    POST AdmissionReviews to /mutate. SIGTERM drains and ends.
+    POST AdmissionReviews to /mutate. The health port has /livez, /readyz and /metrics. SIGTERM drains and ends, SIGHUP reads source and
+    certificate anew.
 
     Examples:
 
@@ -33,5 +43,5 @@ def serve(  # noqa: PLR0913 # the parameters are the command's flags
     level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
     logs.configure(level)
     source.announce(sources, Terminal(quiet=quiet))
-    server.run(server.Options(source.paths(sources), home_namespace, host, port, health_port, tls_dir))
+    server.run(server.Options(source.paths(sources), home_namespace, host, port, health_port, tls_dir, client_ca, tracing))
     return exits.DONE

@@ -66,12 +66,23 @@ def _split(file: _Chunk) -> Iterator[_Chunk | Problem]:
     begin, line = 0, 1
     for separator in _SEPARATOR.finditer(file.text):
         yield _Chunk(file.text[begin : separator.start()].removeprefix(_BYTE_ORDER_MARK), Origin(file.start.source, line, 1))
-        line += file.text.count("\n", begin, separator.end())
-        begin = separator.end()
+        line += file.text.count("\n", begin, separator.start())
         if separator[1].strip() and not separator[1].lstrip().startswith("#"):
             what, fix = "text on the line that separates documents", "begin the document on the next line"
-            yield file.problem(reasons.NOT_YAML, what, separator.start() + 3, fix)
+            above = _lines_above(file.text, separator.start())
+            start = Origin(file.start.source, line - file.text.count("\n", above, separator.start()), 1)
+            # A part of the file, since looking through the whole of it for each of many separators would take its length squared.
+            yield _Chunk(file.text[above : separator.end()], start).problem(reasons.NOT_YAML, what, separator.start() + 3 - above, fix)
+        line += file.text.count("\n", separator.start(), separator.end())
+        begin = separator.end()
     yield _Chunk(file.text[begin:].removeprefix(_BYTE_ORDER_MARK), Origin(file.start.source, line, 1))
+
+
+def _lines_above(text: str, index: int) -> int:
+    """Where the lines begin that an excerpt shows above the one that begins at `index`."""
+    for _ in range(2):
+        index = text.rfind("\n", 0, max(index - 1, 0)) + 1
+    return index
 
 
 def _read(chunk: _Chunk) -> Iterator[Document | Problem]:

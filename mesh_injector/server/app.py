@@ -1,23 +1,33 @@
-"""The health port: whether the process lives, and what is missing until it can answer reviews.
+"""The health port: whether the process lives, what is missing until it can answer reviews, and what it has counted.
 
-It is plain HTTP for the kubelet and shows nothing about pods.
+It is plain HTTP for the kubelet and Prometheus, and shows nothing about pods.
 """
 
-from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from fastapi import FastAPI
-from fastapi.responses import PlainTextResponse
+from fastapi import FastAPI, Request
+from fastapi.responses import PlainTextResponse, Response
+
+from mesh_injector.metrics import Metrics
 
 
-@dataclass(slots=True)
 class Readiness:
-    """What is missing, a sentence for each item; ready when there is none."""
+    """The conditions of being ready, in order, each with what is missing; nothing is missing where the text is empty."""
 
-    missing: tuple[str, ...]
+    def __init__(self) -> None:
+        self.missing = {"source": "it has not been read yet", "server": "it does not accept reviews yet"}
+        self.certificate_expires: datetime | None = None
+
+    def conditions(self, at: datetime) -> dict[str, str]:
+        """What is missing for each condition at a time, which is aware of its zone."""
+        expires = self.certificate_expires
+        is_over = expires is not None and at > expires
+        return {**self.missing, "certificate": f"it expired at {expires:%Y-%m-%dT%H:%M:%SZ}" if is_over else ""}
 
 
-def health(readiness: Readiness) -> FastAPI:
-    """Make the app: `/livez` is always 200, `/readyz` is 503 with one line for each item that is missing."""
+def health(readiness: Readiness, metrics: Metrics) -> FastAPI:
+    """Make the app: `/livez` is always 200; `/readyz` has a line for each condition as Kubernetes writes it, and is 503 where one is
+    missing; `/metrics` is for Prometheus."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
 
     @app.get("/livez")
@@ -26,7 +36,15 @@ def health(readiness: Readiness) -> FastAPI:
 
     @app.get("/readyz")
     async def readyz() -> PlainTextResponse:
-        missing = readiness.missing
-        return PlainTextResponse("".join(f"{item}\n" for item in missing) or "ready\n", 503 if missing else 200)
+        conditions = readiness.conditions(datetime.now(UTC))
+        lines = [f"[-]{name} not ready: {missing}" if missing else f"[+]{name} ok" for name, missing in conditions.items()]
+        is_ready = not any(conditions.values())
+        lines.append(f"readyz check {'passed' if is_ready else 'failed'}")
+        return PlainTextResponse("".join(f"{line}\n" for line in lines), 200 if is_ready else 503)
+
+    @app.get("/metrics")
+    async def scrape(request: Request) -> Response:
+        text, content_type = metrics.text(request.headers.get("accept", ""))
+        return Response(text, headers={"content-type": content_type})
 
     return app

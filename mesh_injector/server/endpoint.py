@@ -2,7 +2,7 @@
 
     what happened                           HTTP   body
     an AdmissionReview, whatever comes out  200    AdmissionReview (the truth table is in `admission`)
-    no AdmissionReview, or no pod in it     400    one line
+    no AdmissionReview                      400    one line
     another path, another method            404, 405
     a body over 7 MiB                       413
     no JSON, or compressed                  415
@@ -21,13 +21,20 @@ import structlog
 from starlette.types import Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
-from mesh_injector import admission, reasons
+import mesh_injector
+from mesh_injector import admission, logs, reasons
 from mesh_injector.admission import AdmissionRequest
 from mesh_injector.engine import pipeline
 from mesh_injector.engine.pipeline import Outcome, Verdict
 from mesh_injector.engine.pod import Pod
-from mesh_injector.errors import Problem, ReviewError
+from mesh_injector.errors import InjectionError, Problem, ReviewError
+from mesh_injector.metrics import Metrics
 from mesh_injector.reasons import CODES, Reason
+from mesh_injector.server import budget
+from mesh_injector.server.limits import BEGAN
+from mesh_injector.server.options import Limits
+from mesh_injector.server.tracing import Trace
+from mesh_injector.server.turns import Turns
 from mesh_injector.store import Store
 
 PATH: Final = "/mutate"
@@ -37,57 +44,97 @@ BODY_BYTES: Final = 7 * 1024 * 1024
 _JSON: Final = (b"content-type", b"application/json")
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 _ALLOW: Final = (b"allow", b"POST")
+_OVERLOADED: Final = InjectionError(
+    Reason.OVERLOADED, "more reviews came than can be answered in time", fix="try again; if it stays, run more replicas"
+)
+_NOT_READY: Final = InjectionError(Reason.NOT_READY, "the configuration has not been read yet", fix="try again")
 
 Headers = Iterable[tuple[bytes, bytes]]
 
 
 class ReviewEndpoint:
-    """Answers `POST /mutate` from the newest snapshot of a store. It is quick, so it stays in the event loop."""
+    """Answers `POST /mutate` from the newest snapshot of a store. A review is quick, so it stays in the event loop."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, metrics: Metrics | None = None, limits: Limits | None = None, trace: Trace | None = None) -> None:
+        """Count in `metrics`, and tell `trace` of every review where there is one."""
+        self._store, self._trace = store, trace
+        self._metrics = metrics or Metrics(mesh_injector.__version__)
+        self._turns = Turns((limits or Limits()).waiting)
         self._log: FilteringBoundLogger = structlog.get_logger().bind()
+        self._strangers = logs.Sparing(structlog.get_logger())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
+        self._metrics.in_flight += 1
         try:
             body = await _read(scope, receive)
-            await _send(send, 200, self.review(body), [_JSON])
+            await _send(send, 200, await self._in_turn(body, scope), [_JSON])
         except ConnectionResetError:
-            self._log.info("the client vanished while it sent a review", client=_client(scope))
+            self._strangers.info("the client vanished while it sent a review", client=_client(scope))
         except ReviewError as error:
-            self._log.info("not a review", status=error.status, what=error.problem.what, client=_client(scope))
+            self._strangers.info("not a review", status=error.status, what=error.problem.what, client=_client(scope))
             await _send(send, error.status, _line(str(error)), [_TEXT, _ALLOW] if error.status == 405 else [_TEXT])
         except Exception:  # noqa: BLE001 - uvicorn would answer 500
             reference = self._tell_bug()
             await _send(send, 400, _line(f"[{CODES[Reason.INTERNAL]}] internal error, reference {reference}"), [_TEXT])
+        finally:
+            self._metrics.in_flight -= 1
 
     def review(self, body: bytes) -> bytes:
-        """Answer one AdmissionReview, whatever happens inside. Raises ReviewError (400) where it is none, or its pod is none."""
-        began = time.perf_counter()
-        request = admission.decode(body)
-        try:
-            return self._answer(request, began)
-        except ReviewError:
-            raise
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise _unreadable(error) from error
-        except Exception:  # noqa: BLE001 - a bug of ours refuses the pod, since nobody knows what the answer is
-            return admission.internal_error(request, self._tell_bug(request))
+        """Answer one AdmissionReview now, whatever happens inside. Raises ReviewError (400) where it is none."""
+        return self._answer(admission.decode(body), time.monotonic(), ())
 
-    def _answer(self, request: AdmissionRequest, began: float) -> bytes:
-        if request.pod is None:
-            self._tell(request, "", Outcome(Verdict.SKIPPED, Reason.NOT_A_POD), began)
-            return admission.not_a_pod(request)
-        snapshot = self._store.snapshot
-        pod = Pod(request.pod)
-        outcome = pipeline.inject(pod, snapshot.namespace(request.namespace), snapshot.rules)
-        answer = admission.respond(request, outcome)
-        self._tell(request, pod.name, outcome, began)
+    async def _in_turn(self, body: bytes, scope: Scope) -> bytes:
+        """Answer one AdmissionReview when its turn comes, or refuse it when its time is over. Raises ReviewError (400)."""
+        request = admission.decode(body)
+        began = scope.get("state", {}).get(BEGAN) or time.monotonic()
+        due = began + budget.seconds(scope["query_string"])
+        in_time = not self._turns.is_busy or await self._turns.wait(request.namespace, due)
+        start = time.monotonic()
+        if not in_time or start > due:
+            return self._refuse(request, _OVERLOADED, began)
+        answer = self._answer(request, began, scope["headers"])
+        self._turns.spend(request.namespace, time.monotonic() - start)
         return answer
 
+    def _answer(self, request: AdmissionRequest, began: float, headers: Headers) -> bytes:
+        try:
+            name, outcome = self._decide(request)
+            answer = admission.respond(request, outcome)
+        except Exception:  # noqa: BLE001 - a bug of ours refuses the pod, since nobody knows what the answer is
+            name, outcome = "", Outcome(Verdict.REFUSED, Reason.INTERNAL)
+            answer = admission.internal_error(request, self._tell_bug(request))
+        self._tell(request, name, outcome, began)
+        if self._trace is not None:
+            self._trace(headers, request.uid, outcome, time.monotonic() - began)
+        return answer
+
+    def _decide(self, request: AdmissionRequest) -> tuple[str, Outcome]:
+        """The pod's name and what becomes of it."""
+        snapshot = self._store.snapshot
+        if request.fault is not None:
+            return "", admission.refused(request.fault)
+        if request.pod is None:
+            return "", Outcome(Verdict.SKIPPED, Reason.NOT_A_POD)
+        if snapshot is None:
+            return "", admission.refused(_NOT_READY)
+        try:
+            pod = Pod(request.pod)
+            return pod.name, pipeline.inject(pod, snapshot.namespace(request.namespace), snapshot.rules)
+        except ReviewError as error:
+            return "", admission.refused(InjectionError(Reason.NOT_A_POD, error.problem.what, where="request.object", fix="send a v1 Pod"))
+        except (msgspec.DecodeError, RecursionError) as error:  # in parts that are decoded only when somebody asks
+            return "", admission.refused(admission.no_pod(error))
+
+    def _refuse(self, request: AdmissionRequest, error: InjectionError, began: float) -> bytes:
+        outcome = admission.refused(error)
+        self._tell(request, "", outcome, began)
+        return admission.respond(request, outcome)
+
     def _tell(self, request: AdmissionRequest, name: str, outcome: Outcome, began: float) -> None:
-        """One line for each review; refusals are what someone will look for."""
+        """Count each review, and write one line for it; refusals are what someone will look for."""
+        seconds = time.monotonic() - began
+        self._metrics.reviewed(outcome.verdict.value, outcome.reason.value, outcome.mesh, seconds)
         level = logging.INFO if outcome.verdict is Verdict.REFUSED else logging.DEBUG
         if self._log.is_enabled_for(level):
             self._log.log(
@@ -99,7 +146,7 @@ class ReviewEndpoint:
                 outcome=outcome.verdict.value,
                 reason=outcome.reason.value,
                 mesh=outcome.mesh,
-                ms=round((time.perf_counter() - began) * 1000, 3),
+                ms=round(seconds * 1000, 3),
             )
 
     def _tell_bug(self, request: AdmissionRequest | None = None) -> str:
@@ -147,12 +194,6 @@ def _too_large() -> ReviewError:
 
 def _wrong(status: int, what: str, fix: str) -> ReviewError:
     return ReviewError(Problem(reasons.NOT_A_REVIEW, what, fix=fix), status)
-
-
-def _unreadable(error: Exception) -> ReviewError:
-    """For parts of the pod that are decoded only when somebody asks: the decoder's limits, met late."""
-    why = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
-    return ReviewError(Problem(reasons.NOT_A_REVIEW, f"the object is not a pod: {why}", "request.object", "send a v1 Pod"))
 
 
 def _line(text: str) -> bytes:

@@ -8,15 +8,17 @@ import ssl
 from collections.abc import AsyncIterator
 from typing import Final
 
+import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from mesh_injector import reasons
+from mesh_injector import logs, reasons
 from mesh_injector.errors import ConfigError, Problem
-from mesh_injector.server.limits import bounded
+from mesh_injector.server.limits import Traffic, bounded
 from mesh_injector.server.options import Limits
 
 _BACKLOG: Final = 2048
+_strangers: Final = logs.Sparing(structlog.get_logger())
 
 
 def bind(host: str, port: int, flag: str) -> socket.socket:
@@ -42,23 +44,64 @@ def _refused(host: str, port: int, flag: str, why: str) -> ConfigError:
     return ConfigError(Problem(reasons.CANNOT_LISTEN, f"the server cannot listen there ({why})", f"{host}:{port}", fix))
 
 
+class _Handshake(ssl.SSLObject):
+    """TLS of one connection, which tells why a client did not come in: else a wrong `caBundle` would leave no line at all."""
+
+    def do_handshake(self) -> None:
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            _strangers.info("a client did not begin TLS", why=error.reason or error.strerror)
+            raise
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, with the bounds of TLS that it has no setting for."""
+
+    def __init__(self, config: uvicorn.Config, traffic: Traffic) -> None:
+        super().__init__(config)
+        self._connection, self._seconds = bounded(traffic), traffic.limits.handshake_seconds
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        loop, tls = asyncio.get_running_loop(), self.config.ssl
+        seconds = self._seconds if tls else None
+        self.servers = [
+            await loop.create_server(
+                lambda: self._connection(self.config, self.server_state, {}),
+                sock=each,
+                backlog=_BACKLOG,
+                ssl=tls,
+                ssl_handshake_timeout=seconds,
+                ssl_shutdown_timeout=seconds,
+            )
+            for each in sockets or []
+        ]
+        self.started = True
+
+
 @contextlib.asynccontextmanager
-async def accepting(app: ASGIApp, listening: socket.socket, limits: Limits, tls: ssl.SSLContext | None = None) -> AsyncIterator[None]:
+async def accepting(app: ASGIApp, listening: socket.socket, limits: Limits, tls: ssl.SSLContext | None = None) -> AsyncIterator[Traffic]:
     """Answer on a socket while the block lasts; at its end, stop accepting, finish what is open with `Connection: close`, and return.
 
     This is `uvicorn.Server.serve` without its signal handlers: two servers share one process, and its end has an order.
     """
+    traffic = Traffic(limits)
+    if tls:
+        tls.sslobject_class = _Handshake
     config = _config(app, limits, tls)
     config.load()
-    server = uvicorn.Server(config)
+    server = _Server(config, traffic)
     server.lifespan = config.lifespan_class(config)
     await server.startup(sockets=[listening])
     ticking = asyncio.create_task(server.main_loop())
     try:
-        yield
+        yield traffic
     finally:
+        traffic.leave()
         server.should_exit = True
-        await ticking
+        await ticking  # meanwhile what waits in the backlog is accepted: closing the socket would reset it
         await server.shutdown(sockets=[listening])
 
 
@@ -66,7 +109,7 @@ def _config(app: ASGIApp, limits: Limits, tls: ssl.SSLContext | None) -> uvicorn
     return uvicorn.Config(
         app,
         interface="asgi3",
-        http=bounded(limits),
+        http="httptools",
         ws="none",
         lifespan="off",
         workers=1,

@@ -16,11 +16,23 @@ class Limits:
     keep_alive_seconds: int = 120
     """How long an idle connection stays. An API server keeps its own for 90 s; closed before that, the next review would fail."""
 
+    leave_seconds: float = 5
+    """How long a server that was told to end goes on accepting, until whoever calls it has learned that it is unready."""
+
     drain_seconds: int = 15
-    """How long open requests may take at the end. Shorter than the 30 s that Kubernetes gives a pod."""
+    """How long open requests may take at the end. With `leave_seconds` shorter than the 30 s that Kubernetes gives a pod."""
+
+    handshake_seconds: float = 5
+    """How long a client may take to begin TLS, and to end it."""
 
     connections: int = 1024
-    """Open connections on each port; above that new ones are closed."""
+    """Open connections on each port; above that the one that has been idle for longest is closed."""
+
+    held_bytes: int = 64 * 1024 * 1024
+    """Bodies in memory on each port, whole and in parts; above that the client that has been sending for longest is cut off."""
+
+    waiting: int = 512
+    """Reviews that wait for their turn; above that one of the namespace that has most of them is refused."""
 
     certificate_seconds: float = 10
     """How often the TLS folder is read again."""
@@ -36,4 +48,6 @@ class Options:
     port: int = 8443
     health_port: int = 8080
     tls_dir: Path | None = None
+    client_ca: Path | None = None
+    is_traced: bool = False
     limits: Limits = field(default_factory=Limits)

@@ -10,18 +10,22 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
 from uvicorn.loops.auto import auto_loop_factory
 
+import mesh_injector
 from mesh_injector import certs, directory
-from mesh_injector.server import follower, listener
+from mesh_injector.metrics import Metrics
+from mesh_injector.server import follower, listener, tracing
 from mesh_injector.server.app import Readiness, health
 from mesh_injector.server.endpoint import PATH, ReviewEndpoint
+from mesh_injector.server.limits import Traffic
 from mesh_injector.server.options import Options
+from mesh_injector.store import Store
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger()
@@ -37,6 +41,19 @@ class Addresses:
     ca: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Nudges:
+    """Set to look now at what is looked at every so often."""
+
+    source: asyncio.Event = field(default_factory=asyncio.Event)
+    certificate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def give(self) -> None:
+        """Nudge both."""
+        self.source.set()
+        self.certificate.set()
+
+
 def run(options: Options) -> None:
     """Serve until SIGTERM or SIGINT, in an event loop of its own. Raises ConfigError where the server cannot start."""
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
@@ -44,13 +61,20 @@ def run(options: Options) -> None:
 
 
 async def serve(options: Options) -> None:
-    """Serve until SIGTERM or SIGINT, then drain and return; a second signal ends the process at once. For the main thread."""
-    stop = asyncio.Event()
-    with _stopping(stop):
-        async with running(options) as addresses:
-            print(f"ready: {addresses.mutate} (health on {addresses.health_port})", file=sys.stderr, flush=True)
-            await stop.wait()
-            _log.info("stopping")
+    """Serve until SIGTERM or SIGINT, then drain and return; a second signal ends the process at once. SIGHUP reads everything anew.
+
+    After SIGTERM the server is unready and goes on accepting for `leave_seconds`, until it is no endpoint any more. For the main thread.
+    """
+    stop: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    nudges = Nudges()
+    with _signals(stop, nudges):
+        async with _serving(options, nudges) as server:
+            print(f"ready: {server.addresses.mutate} (health on {server.addresses.health_port})", file=sys.stderr, flush=True)
+            number = await stop
+            _log.info("stopping", signal=signal.Signals(number).name)
+            server.leave()
+            if number == signal.SIGTERM:
+                await asyncio.sleep(options.limits.leave_seconds)
 
 
 @contextlib.asynccontextmanager
@@ -59,28 +83,51 @@ async def running(options: Options) -> AsyncIterator[Addresses]:
 
     Raises ConfigError where a port, the certificate or the source cannot be used.
     """
-    readiness = Readiness(("the source has not been read yet",))
+    async with _serving(options, Nudges()) as server:
+        yield server.addresses
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    addresses: Addresses
+    readiness: Readiness
+    traffic: Traffic
+
+    def leave(self) -> None:
+        """Be unready, and let go of each client with its next answer."""
+        self.readiness.missing["server"] = "it is stopping"
+        self.traffic.leave()
+
+
+@contextlib.asynccontextmanager
+async def _serving(options: Options, nudges: Nudges) -> AsyncIterator[_Server]:
+    readiness, metrics, current = Readiness(), Metrics(mesh_injector.__version__), Store(home=options.home_namespace)
     limits, pair = options.limits, _pair(options)
-    tls = certs.context(pair)
+    tls = certs.context(pair, options.client_ca)
+    certificate = follower.Certificate(tls, pair, metrics, readiness)
+    following = follower.Follower(current, metrics, readiness)
     with (
         listener.bind(options.host, options.port, "--port") as port,
         listener.bind(options.host, options.health_port, "--health-port") as health_port,
+        tracing.exporting() if options.is_traced else contextlib.nullcontext() as trace,
     ):
         addresses = _addresses(options.host, port, health_port, pair.ca)
         async with (
-            listener.accepting(health(readiness), health_port, limits),
-            contextlib.aclosing(directory.follow(options.sources)) as readings,
+            listener.accepting(health(readiness, metrics), health_port, limits),
+            contextlib.aclosing(directory.follow(options.sources, nudge=nudges.source)) as readings,
+            listener.accepting(ReviewEndpoint(current, metrics, limits, trace), port, limits, tls) as traffic,
         ):
-            current = await follower.first(readings, options.home_namespace)
-            following = [follower.source(readings, current)]
+            server = _Server(addresses, readiness, traffic)
+            await following.first(readings)
+            works = [following.source(readings)]
             if options.tls_dir:
-                following.append(follower.certificate(options.tls_dir, tls, pair, limits.certificate_seconds))
-            async with _meanwhile(*following), listener.accepting(ReviewEndpoint(current), port, limits, tls):
-                readiness.missing = ()
+                works.append(certificate.follow(options.tls_dir, limits.certificate_seconds, nudges.certificate))
+            async with _meanwhile(*works):
+                readiness.missing["server"] = ""
                 try:
-                    yield addresses
+                    yield server
                 finally:
-                    readiness.missing = ("the server is stopping",)
+                    server.leave()
 
 
 def _pair(options: Options) -> certs.Pair:
@@ -118,19 +165,24 @@ async def _told(work: Coroutine[Any, Any, None]) -> None:
 
 
 @contextlib.contextmanager
-def _stopping(stop: asyncio.Event) -> Iterator[None]:
-    """Set an event at the first signal; the second one does not wait for anybody."""
+def _signals(stop: asyncio.Future[int], nudges: Nudges) -> Iterator[None]:
+    """Set the future at the first signal that ends a process; the second one does not wait for anybody. SIGHUP nudges."""
     loop = asyncio.get_running_loop()
 
     def on_signal(number: int) -> None:
-        if stop.is_set():
+        if stop.done():
             os._exit(128 + number)
-        stop.set()
+        stop.set_result(number)
+
+    def on_hang_up() -> None:
+        _log.info("reading source and certificate anew, as SIGHUP asks")
+        nudges.give()
 
     for number in _SIGNALS:
         loop.add_signal_handler(number, on_signal, number)
+    loop.add_signal_handler(signal.SIGHUP, on_hang_up)
     try:
         yield
     finally:
-        for number in _SIGNALS:
+        for number in (*_SIGNALS, signal.SIGHUP):
             loop.remove_signal_handler(number)

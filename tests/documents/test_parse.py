@@ -200,3 +200,11 @@ def test_no_text_raises(text: str) -> None:
 @given(st.text())
 def test_no_unicode_raises(text: str) -> None:
     documents.parse(text, "f.yaml")
+
+
+def test_many_wrong_separators_are_told_in_time_that_grows_with_their_number() -> None:
+    """Not timed: with time that grows with the square of it, this would take a minute and more."""
+    problems = documents.parse("--- x\n" * 50_000, "many.yaml").problems
+    assert len(problems) == 50_000
+    assert problems[-1].where == "many.yaml:50000:4"
+    assert problems[-1].excerpt.splitlines()[0].strip() == "49998 | --- x"

@@ -6,7 +6,11 @@ import http.client
 import io
 import json
 import logging
+import re
+import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -97,10 +101,14 @@ class Client:
         return other.sock
 
     def readyz(self) -> Answer:
+        return self.get("/readyz")
+
+    def get(self, path: str) -> Answer:
+        """Ask the health port."""
         url = urlsplit(self.addresses.health)
         connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=10)
         with contextlib.closing(connection):
-            connection.request("GET", "/readyz")
+            connection.request("GET", path)
             response = connection.getresponse()
             return Answer(response.status, response.headers, response.read())
 
@@ -169,6 +177,77 @@ def eventually() -> Callable[[Callable[[], object]], None]:
             assert time.monotonic() < deadline, "it never happened"
 
     return wait
+
+
+@dataclass
+class Child:
+    """The server as a process of its own."""
+
+    process: subprocess.Popen[str]
+    ca: bytes
+    port: int
+    health_port: int
+
+    def connect(self) -> http.client.HTTPSConnection:
+        context = ssl.create_default_context(cadata=self.ca.decode())
+        return http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=10)
+
+    def begin(self) -> http.client.HTTPSConnection:
+        """Send the head of a review, and return when the server has read it and waits for the body."""
+        connection = self.connect()
+        connection.connect()
+        connection.send(
+            b"POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"
+        )
+        assert connection.sock.recv(100).startswith(b"HTTP/1.1 100 ")
+        return connection
+
+    def readyz(self) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.health_port, timeout=10)
+        with contextlib.closing(connection):
+            connection.request("GET", "/readyz")
+            response = connection.getresponse()
+            return response.status, response.read()
+
+    def is_closed(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=10).close()
+        except ConnectionError:  # refused, or reset while it waited to be accepted
+            return True
+        return False
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from mesh_injector import logs, server
+logs.configure()
+limits = server.Limits(leave_seconds=float(sys.argv[3]), certificate_seconds=0.1)
+server.run(server.Options((sys.argv[1],), host="127.0.0.1", port=0, health_port=0, tls_dir=Path(sys.argv[2]), limits=limits))
+"""
+
+
+@pytest.fixture(scope="session")
+def start() -> Callable[..., AbstractContextManager[Child]]:
+    """A server as a process of its own, on a source and a TLS folder; it is killed at the end of the block if it still runs."""
+
+    @contextlib.contextmanager
+    def starting(source: Path, tls: Path, ca: bytes, leave_seconds: float = 0.3) -> Iterator[Child]:
+        command = [sys.executable, "-c", CHILD, str(source), str(tls), str(leave_seconds)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as started:
+            try:
+                assert started.stderr
+                lines = iter(started.stderr.readline, "")
+                ready = next(
+                    match
+                    for line in lines
+                    if (match := re.fullmatch(r"ready: https://127\.0\.0\.1:(\d+)/mutate \(health on (\d+)\)\n", line))
+                )
+                yield Child(started, ca, int(ready[1]), int(ready[2]))
+            finally:
+                started.kill()
+
+    return starting
 
 
 @pytest.fixture

@@ -93,12 +93,49 @@ def test_a_body_without_end_is_answered_and_then_cut_off(serve: Serve, options: 
         assert client.review(sample("deployment"))["patchType"] == "JSONPatch"
 
 
-def test_one_connection_too_many_is_closed_and_the_others_stay(serve: Serve, options: Options, sample: Sample) -> None:
-    with serve(replace(options, limits=Limits(connections=1, drain_seconds=1))) as client:
+def begin(connection: ssl.SSLSocket, body: bytes = b"") -> None:
+    """Send the head of a request, and return when the server has read it and waits for the body."""
+    connection.sendall(HEAD + b"Content-Length: 1000000\r\nExpect: 100-continue\r\n\r\n")
+    assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
+    connection.sendall(body)
+
+
+def test_of_too_many_connections_the_one_that_was_idle_for_longest_is_closed(serve: Serve, options: Options, sample: Sample) -> None:
+    with serve(replace(options, limits=Limits(connections=3, drain_seconds=1))) as client, client.dial() as oldest, client.dial() as busy:
+        begin(busy)
         client.review(sample("deployment"))
-        with client.dial() as second:
-            assert end(second) == b""
+        mine = client.connection.sock
+        with client.dial() as newest:
+            assert end(oldest) == b""
+            newest.sendall(HEAD + b"Content-Length: 2\r\n\r\n{}")
+            assert newest.recv(100).startswith(b"HTTP/1.1 400 ")
         assert client.review(sample("deployment"))["patchType"] == "JSONPatch"
+        assert client.connection.sock is mine
+        busy.sendall(b"{}".ljust(1_000_000))
+        assert busy.recv(100).startswith(b"HTTP/1.1 400 ")
+
+
+def test_where_all_connections_are_slow_the_slowest_one_gives_way(serve: Serve, options: Options, sample: Sample) -> None:
+    with serve(replace(options, limits=Limits(connections=2, drain_seconds=1))) as client, client.dial() as slowest, client.dial() as slow:
+        begin(slowest)
+        begin(slow)
+        assert client.review(sample("deployment"))["patchType"] == "JSONPatch"
+        assert end(slowest) == b""
+
+
+def test_clients_that_hold_much_memory_without_coming_to_an_end_are_cut_off(serve: Serve, options: Options, sample: Sample) -> None:
+    limits = Limits(held_bytes=100_000, drain_seconds=1)
+    with serve(replace(options, limits=limits)) as client, client.dial() as slowest, client.dial() as slow:
+        begin(slowest, b" " * 60_000)
+        begin(slow, b" " * 60_000)
+        assert end(slowest) == b""
+        assert client.review(sample("deployment"))["patchType"] == "JSONPatch"
+
+
+def test_reviews_that_were_answered_hold_no_memory(serve: Serve, options: Options, sample: Sample) -> None:
+    with serve(replace(options, limits=Limits(held_bytes=50_000, drain_seconds=1))) as client:
+        for _ in range(20):
+            assert client.review(sample("deployment"))["patchType"] == "JSONPatch"
 
 
 def test_requests_that_come_together_are_all_answered(serve: Serve, options: Options) -> None:

@@ -1,19 +1,17 @@
 """The life of a server: ready, changed while it serves, drained, and the reasons for which it does not start."""
 
 import asyncio
+import base64
 import contextlib
-import http.client
 import io
 import json
 import re
 import signal
 import socket
 import ssl
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,17 +21,11 @@ from fastapi.testclient import TestClient
 
 from mesh_injector import certs
 from mesh_injector.errors import ConfigError
+from mesh_injector.metrics import Metrics
 from mesh_injector.server import Limits, Options, listener, process
 from mesh_injector.server.app import Readiness, health
 
 HOST = "127.0.0.1"
-CHILD = """
-import sys
-from pathlib import Path
-from mesh_injector import logs, server
-logs.configure()
-server.run(server.Options((sys.argv[1],), host="127.0.0.1", port=0, health_port=0, tls_dir=Path(sys.argv[2])))
-"""
 Sample = Callable[[str], dict[str, Any]]
 Serve = Callable[[Options], AbstractContextManager[Any]]
 Eventually = Callable[[Callable[[], object]], None]
@@ -49,23 +41,50 @@ def issue(*, age: timedelta = timedelta()) -> certs.Pair:
     return certs.issue([HOST], datetime.now(UTC) - age, valid=timedelta(days=1))
 
 
-def test_the_health_port_says_what_is_missing_until_nothing_is() -> None:
-    readiness = Readiness(("the source has not been read yet", "no leader"))
-    client = TestClient(health(readiness))
-    waiting = client.get("/readyz")
-    assert (waiting.status_code, waiting.text) == (503, "the source has not been read yet\nno leader\n")
-    readiness.missing = ()
-    assert (client.get("/readyz").status_code, client.get("/readyz").text) == (200, "ready\n")
-    assert client.get("/livez").status_code == 200
+READY = b"[+]source ok\n[+]server ok\n[+]certificate ok\nreadyz check passed\n"
 
 
-@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/readyz/"])
-def test_the_health_port_has_nothing_else_and_never_redirects(path: str) -> None:
-    assert TestClient(health(Readiness(())), follow_redirects=False).get(path).status_code == 404
+@pytest.fixture
+def readiness() -> Readiness:
+    return Readiness()
+
+
+@pytest.fixture
+def health_client(readiness: Readiness) -> TestClient:
+    return TestClient(health(readiness, Metrics("1.0")), follow_redirects=False)
+
+
+def test_the_health_port_says_what_is_missing_until_nothing_is(readiness: Readiness, health_client: TestClient) -> None:
+    waiting = health_client.get("/readyz")
+    assert (waiting.status_code, waiting.text.splitlines()) == (
+        503,
+        [
+            "[-]source not ready: it has not been read yet",
+            "[-]server not ready: it does not accept reviews yet",
+            "[+]certificate ok",
+            "readyz check failed",
+        ],
+    )
+    readiness.missing = {"source": "", "server": ""}
+    assert (health_client.get("/readyz").status_code, health_client.get("/readyz").content) == (200, READY)
+    assert health_client.get("/livez").status_code == 200
+
+
+def test_a_certificate_that_has_expired_makes_it_unready_and_not_dead(readiness: Readiness, health_client: TestClient) -> None:
+    readiness.missing = {"source": "", "server": ""}
+    readiness.certificate_expires = datetime(2020, 1, 1, tzinfo=UTC)
+    answer = health_client.get("/readyz")
+    assert (answer.status_code, answer.text.splitlines()[2]) == (503, "[-]certificate not ready: it expired at 2020-01-01T00:00:00Z")
+    assert health_client.get("/livez").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/readyz/", "/metrics/"])
+def test_the_health_port_has_nothing_else_and_never_redirects(health_client: TestClient, path: str) -> None:
+    assert health_client.get(path).status_code == 404
 
 
 def test_a_running_server_is_ready(client: Any) -> None:
-    assert (client.readyz().status, client.readyz().body) == (200, b"ready\n")
+    assert (client.readyz().status, client.readyz().body) == (200, READY)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
@@ -200,72 +219,25 @@ def test_a_certificate_that_is_swapped_by_a_link_is_live_and_a_broken_one_is_not
         assert client.review(sample("deployment"))["allowed"], "the connection from before is still there"
 
 
-@dataclass
-class Child:
-    """The server as a process of its own."""
-
-    process: subprocess.Popen[str]
-    ca: bytes
-    port: int
-    health_port: int
-
-    def connect(self) -> http.client.HTTPSConnection:
-        context = ssl.create_default_context(cadata=self.ca.decode())
-        return http.client.HTTPSConnection(HOST, self.port, context=context, timeout=10)
-
-    def begin(self) -> http.client.HTTPSConnection:
-        """Send the head of a review, and return when the server has read it and waits for the body."""
-        connection = self.connect()
-        connection.connect()
-        connection.send(
-            b"POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"
-        )
-        assert connection.sock.recv(100).startswith(b"HTTP/1.1 100 ")
-        return connection
-
-    def readyz(self) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection(HOST, self.health_port, timeout=10)
-        with contextlib.closing(connection):
-            connection.request("GET", "/readyz")
-            response = connection.getresponse()
-            return response.status, response.read()
-
-    def is_closed(self) -> bool:
-        try:
-            socket.create_connection((HOST, self.port), timeout=10).close()
-        except ConnectionError:  # refused, or reset while it waited to be accepted
-            return True
-        return False
-
-
 @pytest.fixture
-def child(source: Path, tmp_path: Path) -> Iterator[Child]:
+def child(start: Any, source: Path, tmp_path: Path) -> Iterator[Any]:
     pair = issue()
     write(pair, tmp_path / "tls")
-    command = [sys.executable, "-c", CHILD, str(source), str(tmp_path / "tls")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as started:
-        try:
-            assert started.stderr
-            lines = iter(started.stderr.readline, "")
-            ready = next(
-                match for line in lines if (match := re.fullmatch(r"ready: https://127\.0\.0\.1:(\d+)/mutate \(health on (\d+)\)\n", line))
-            )
-            yield Child(started, pair.ca, int(ready[1]), int(ready[2]))
-        finally:
-            started.kill()
+    with start(source, tmp_path / "tls", pair.ca) as started:
+        yield started
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_an_idle_server_with_success(child: Child, number: signal.Signals) -> None:
+def test_a_signal_ends_an_idle_server_with_success(child: Any, number: signal.Signals) -> None:
     child.process.send_signal(number)
     _, told = child.process.communicate(timeout=20)
     assert (child.process.returncode, "Traceback" in told) == (0, False)
 
 
-def test_a_signal_makes_it_unready_and_open_reviews_are_finished(child: Child, eventually: Eventually) -> None:
+def test_a_signal_makes_it_unready_and_open_reviews_are_finished(child: Any, eventually: Eventually) -> None:
     with contextlib.closing(child.begin()) as connection:
         child.process.terminate()
-        eventually(lambda: child.readyz() == (503, b"the server is stopping\n"))
+        eventually(lambda: b"[-]server not ready: it is stopping\n" in child.readyz()[1])
         eventually(child.is_closed)
         connection.send(b" " * 100)
         answer = connection.sock.recv(1000)
@@ -275,7 +247,62 @@ def test_a_signal_makes_it_unready_and_open_reviews_are_finished(child: Child, e
     assert (child.process.returncode, "Traceback" in told) == (0, False)
 
 
-def test_a_second_signal_does_not_wait(child: Child, eventually: Eventually) -> None:
+def test_after_sigterm_it_goes_on_accepting_and_lets_go_of_each_client(
+    start: Any, source: Path, tmp_path: Path, sample: Sample, eventually: Eventually
+) -> None:
+    pair = issue()
+    write(pair, tmp_path / "tls")
+    with start(source, tmp_path / "tls", pair.ca, leave_seconds=60) as child, contextlib.closing(child.connect()) as kept:
+        headers = {"Content-Type": "application/json"}
+        kept.request("POST", "/mutate", json.dumps(sample("deployment")), headers)
+        assert kept.getresponse().read()
+        child.process.terminate()
+        eventually(lambda: child.readyz()[0] == 503)
+        for connection in (kept, child.connect()):
+            with contextlib.closing(connection):
+                connection.request("POST", "/mutate", json.dumps(sample("deployment")), headers)
+                response = connection.getresponse()
+                assert (response.status, response.headers["Connection"]) == (200, "close")
+                assert json.loads(response.read())["response"]["patchType"] == "JSONPatch"
+        child.process.send_signal(signal.SIGINT)  # a second signal of either kind does not wait
+        assert child.process.wait(5) == 128 + signal.SIGINT
+
+
+def test_sighup_reads_the_source_anew_and_ends_nothing(child: Any, source: Path, sample: Sample, eventually: Eventually) -> None:
+    (source / "mesh.yaml").write_text((source / "mesh.yaml").read_text().replace("envoy:v1", "envoy:v2"))
+    child.process.send_signal(signal.SIGHUP)
+    with contextlib.closing(child.connect()) as connection:
+
+        def patch() -> bytes:
+            connection.request("POST", "/mutate", json.dumps(sample("deployment")), {"Content-Type": "application/json"})
+            return base64.b64decode(json.loads(connection.getresponse().read())["response"]["patch"])
+
+        eventually(lambda: b"envoy:v2" in patch())
+    child.process.terminate()
+    _, told = child.process.communicate(timeout=20)
+    assert "as SIGHUP asks" in told
+    assert child.process.returncode == 0
+
+
+def test_what_a_server_counts_can_be_scraped(serve: Serve, options: Options, source: Path, sample: Sample, eventually: Eventually) -> None:
+    with serve(options) as client:
+        client.review(sample("deployment"))
+        client.review(sample("bare-pod"))
+        client.post(b"{}")
+        text = client.get("/metrics").body.decode()
+        assert 'outcome="injected",reason="Injected"} 1.0' in text
+        assert 'mesh="mesh-system/payments",mode="Enforce",outcome="refused",reason="VirtualNodeLabelMissing"} 1.0' in text
+        assert "mesh_injector_admission_requests_in_flight 0.0" in text
+        assert 'mesh_injector_meshes{auto_inject="true",ready="true"} 1.0' in text
+        assert 'mesh_injector_template_valid{mesh="mesh-system/payments"} 1.0' in text
+        (source / "mesh.yaml").write_text((source / "mesh.yaml").read_text().replace("{{ app_ports }}", "{{ app_ports"))
+        eventually(lambda: b'template_valid{mesh="mesh-system/payments"} 0.0' in client.get("/metrics").body)
+        text = client.get("/metrics").body.decode()
+        assert 'mesh_injector_template_reloads_total{mesh="mesh-system/payments",result="failure"} 1.0' in text
+        assert 'mesh_injector_meshes{auto_inject="true",ready="false"} 1.0' in text
+
+
+def test_a_second_signal_does_not_wait(child: Any, eventually: Eventually) -> None:
     with contextlib.closing(child.begin()):
         child.process.terminate()
         eventually(lambda: child.readyz()[0] == 503)
@@ -283,7 +310,7 @@ def test_a_second_signal_does_not_wait(child: Child, eventually: Eventually) -> 
         assert child.process.wait(5) == 128 + signal.SIGTERM
 
 
-def test_a_closed_standard_error_costs_no_answer(child: Child, sample: Sample) -> None:
+def test_a_closed_standard_error_costs_no_answer(child: Any, sample: Sample) -> None:
     assert child.process.stderr
     child.process.stderr.close()
     with contextlib.closing(child.connect()) as connection:

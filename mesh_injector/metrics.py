@@ -1,0 +1,116 @@
+"""What Prometheus reads: plain numbers that the event loop counts, made into metric families when somebody asks.
+
+Every label is bounded: a mesh is named only while it is loaded, and its series go with it.
+"""
+
+import bisect
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Metric, PlatformCollector, ProcessCollector, exposition
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
+from prometheus_client.registry import Collector
+
+BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""Upper bounds of `admission_duration_seconds` in seconds."""
+_PREFIX: Final = "mesh_injector_"
+_BOUNDS: Final = (*map(str, BUCKETS), "+Inf")
+
+Key = tuple[str, str, str, str]
+
+
+class Metrics(Collector):
+    """All numbers of one server. Whoever counts is the event loop; `text` is called there too, so nothing is locked."""
+
+    def __init__(self, version: str) -> None:
+        self.in_flight = 0
+        """Reviews that were begun and not answered."""
+        self._version = version
+        self._requests: Counter[Key] = Counter()
+        self._durations: dict[str, list[int]] = {}
+        self._seconds: Counter[str] = Counter()
+        self._modes: Mapping[str, str] = {}
+        self._valid: Mapping[str, bool] = {}
+        self._meshes: Mapping[tuple[str, str], int] = {}
+        self._reloads: Counter[tuple[str, str]] = Counter()
+        self._certificates: Counter[str] = Counter()
+        self._expires: datetime | None = None
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+
+    def reviewed(self, outcome: str, reason: str, mesh: str, seconds: float) -> None:
+        """Count one answered review."""
+        mode = self._modes.get(mesh)
+        self._requests[outcome, reason, mesh if mode else "", mode or ""] += 1
+        self._seconds[outcome] += seconds  # type: ignore[assignment] # Counter is typed for whole numbers, and holds any
+        if outcome not in self._durations:
+            self._durations[outcome] = [0] * len(_BOUNDS)
+        self._durations[outcome][bisect.bisect_left(BUCKETS, seconds)] += 1
+
+    def loaded(self, modes: Mapping[str, str], valid: Mapping[str, bool], meshes: Mapping[tuple[str, str], int]) -> None:
+        """Take over what a snapshot holds: the mode of each mesh, whether its template is valid, and the number of meshes by
+        (auto_inject, ready). Series of meshes that are gone are removed."""
+        self._modes, self._valid, self._meshes = modes, valid, meshes
+        self._requests = Counter({key: count for key, count in self._requests.items() if not key[2] or key[2] in modes})
+        self._reloads = Counter({key: count for key, count in self._reloads.items() if key[0] in modes})
+
+    def reloaded(self, results: Iterable[tuple[str, str]]) -> None:
+        """Count templates that were read anew: mesh, and `success` or `failure`."""
+        self._reloads.update(results)
+
+    def certificate(self, expires: datetime | None) -> None:
+        """Count a new serving certificate and take over its end of life; None where a new one could not be used."""
+        self._certificates["failure" if expires is None else "success"] += 1
+        self._expires = expires or self._expires
+
+    def text(self, accept: str) -> tuple[bytes, str]:
+        """Everything in the format that a scraper accepts, and the format's content type."""
+        encode, content_type = exposition.choose_encoder(accept)
+        return encode(self._registry), content_type
+
+    def collect(self) -> Iterator[Metric]:
+        """Make the families, which is what the registry asks for."""
+        yield from self._of_reviews()
+        yield from self._of_meshes()
+        expires = GaugeMetricFamily(f"{_PREFIX}certificate_expiry_timestamp_seconds", "When the serving certificate ends, in Unix time.")
+        if self._expires is not None:
+            expires.add_metric((), self._expires.timestamp())
+        yield expires
+        rows = (((result,), count) for result, count in self._certificates.items())
+        yield _counter("certificate_reloads", "Serving certificates that were read, by result.", ("result",), rows)
+        yield InfoMetricFamily(f"{_PREFIX}build", "The program that runs.", {"version": self._version})
+
+    def _of_reviews(self) -> Iterator[Metric]:
+        labels = ("outcome", "reason", "mesh", "mode")
+        yield _counter("admission_requests", "Reviews that were answered.", labels, self._requests.items())
+        durations = HistogramMetricFamily(
+            f"{_PREFIX}admission_duration_seconds", "From the first byte of a review to its answer.", labels=("outcome",)
+        )
+        for outcome, counts in self._durations.items():
+            buckets = [(bound, float(count)) for bound, count in zip(_BOUNDS, itertools.accumulate(counts), strict=True)]
+            durations.add_metric((outcome,), buckets, self._seconds[outcome])
+        yield durations
+        yield GaugeMetricFamily(f"{_PREFIX}admission_requests_in_flight", "Reviews begun and not answered.", self.in_flight)
+
+    def _of_meshes(self) -> Iterator[Metric]:
+        valid = GaugeMetricFamily(f"{_PREFIX}template_valid", "1 where the newest text of a mesh's template is in force.", labels=("mesh",))
+        for mesh, is_valid in self._valid.items():
+            valid.add_metric((mesh,), is_valid)
+        yield valid
+        yield _counter("template_reloads", "Templates that were read anew, by result.", ("mesh", "result"), self._reloads.items())
+        meshes = GaugeMetricFamily(f"{_PREFIX}meshes", "Meshes by what they are.", labels=("auto_inject", "ready"))
+        for key, count in self._meshes.items():
+            meshes.add_metric(key, count)
+        yield meshes
+
+
+def _counter(name: str, what: str, labels: tuple[str, ...], rows: Iterable[tuple[tuple[str, ...], int]]) -> CounterMetricFamily:
+    family = CounterMetricFamily(_PREFIX + name, what, labels=labels)
+    for key, count in rows:
+        family.add_metric(key, count)
+    return family
