@@ -120,7 +120,7 @@ class _Loading:
         privileged = mesh.home and self._config_map_namespace(mesh) == self.home
         try:
             template = self._template(mesh)
-            fault = variables.missing_region(mesh, template)
+            fault = variables.missing_region(mesh, template) or variables.missing_key(mesh, template)
         except InjectionError as error:
             template, fault = None, error
         if fault is not None and mesh.spec.enable_auto_inject:
