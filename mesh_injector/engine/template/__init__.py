@@ -6,13 +6,13 @@ A template is compiled once; rendering marks values, parses the text around them
 import bisect
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from jinja2 import Template
 
 from mesh_injector.engine import schema
-from mesh_injector.engine.template import fill, language, names, rewrite, skeleton
+from mesh_injector.engine.template import branches, fill, language, names, rewrite, skeleton
 from mesh_injector.engine.template.skeleton import Skeleton
 from mesh_injector.engine.template.source import Fault, Source
 from mesh_injector.engine.template.state import State
@@ -49,7 +49,15 @@ class PatchTemplate:
 
     def render(self, variables: Mapping[str, Any]) -> "Rendered":
         """Render with the variables that there are; one that is needed and absent is an `InjectionError` (UndefinedVariable)."""
-        return Rendered(self, variables)
+        try:
+            text, state = self.run(variables)
+        except Fault as fault:
+            raise self.source.error(fault) from fault
+        return Rendered(self, text, state.values, functools.partial(self.line, variables))
+
+    def branches(self) -> "Iterator[branches.Branch]":
+        """Iterate over what the template can render to, each branch at least once, with marks for all values and without running it."""
+        return branches.of(language.parse(self.source.text))
 
     def run(self, variables: Mapping[str, Any]) -> tuple[str, State]:
         """Run the compiled template: the text with its markers, and the values they stand for. Raise `Fault`."""
@@ -115,15 +123,11 @@ class PatchTemplate:
 class Rendered:
     """One rendering: the partial pod it brings, and from which line of the template each field comes."""
 
-    __slots__ = ("_skeleton", "_values", "_variables", "body", "template")
+    __slots__ = ("_line", "_skeleton", "_values", "body", "template")
 
-    def __init__(self, template: PatchTemplate, variables: Mapping[str, Any]) -> None:
-        self.template, self._variables = template, variables
-        try:
-            text, state = template.run(variables)
-        except Fault as fault:
-            raise template.source.error(fault) from fault
-        self._values = state.values
+    def __init__(self, template: PatchTemplate, text: str, values: Sequence[Any], line: Callable[[int], int]) -> None:
+        """Fill a rendered text with the values of its marks; `line` finds the template's line of a character of it."""
+        self.template, self._values, self._line = template, values, line
         try:
             self._skeleton = template.skeleton(text)
             self.body = self._partial_pod()
@@ -174,4 +178,4 @@ class Rendered:
 
     def _template_line(self, at: int) -> int:
         """Find the template's line of a character of the rendered text, from 1; 0 when it is not known."""
-        return self.template.line(self._variables, at) if at else 0
+        return self._line(at) if at else 0

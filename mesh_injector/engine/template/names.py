@@ -36,6 +36,8 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
     "namespace": ("name", "labels", "annotations"),
 }
 """The variables whose keys are known, whatever the mesh and the pod."""
+CONDITIONAL: Final = frozenset({"region", "AwsRegion", "virtual_node_name", "VirtualNodeName", "container_ports", "app_ports", "AppPort"})
+"""The variables that a mesh or a pod may lack."""
 _ASKING: Final = ("default", "d", "get", "items")
 """The filters that take what is not defined; `items` is for the keys of a variable only."""
 
@@ -55,7 +57,8 @@ class Names:
     """The variables that a template names, the part of them that it needs, and the keys of them that it reads and must find.
 
     `read` holds every key that is read, also the optional ones; `whole` the variables that are also used as a whole; `paths` how the
-    keys of each line are written, for messages: `{(3, "image"): "values.image"}`, empty where two are written differently.
+    keys of each line are written, for messages: `{(3, "image"): "values.image"}`, empty where two are written differently; `fallbacks`
+    the variables in the argument of a `default`, which are needed wherever they stand (`variable` is what they stand in for).
     """
 
     named: set[str] = field(default_factory=set)
@@ -64,6 +67,7 @@ class Names:
     read: set[tuple[str, str]] = field(default_factory=set)
     whole: set[str] = field(default_factory=set)
     paths: dict[tuple[int, str], str] = field(default_factory=dict)
+    fallbacks: list[Lookup] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +144,18 @@ class _Walk:
             self.expression(node.right, scope.branch(defined_by(node.left, isinstance(node, nodes.And))))
         else:
             subject = _optional_subject(node)
+            self._fallbacks(node, scope)
             for child in node.iter_child_nodes():
                 if child is subject:
                     self._read(child, scope, optional=True)
                 elif not (isinstance(node, nodes.Call) and child is node.node):
                     self.expression(child, scope)
+
+    def _fallbacks(self, node: nodes.Node, scope: _Scope) -> None:
+        if isinstance(node, nodes.Filter) and node.name in ("default", "d") and node.node is not None:
+            names = [one for argument in node.args[:1] for one in (argument, *argument.find_all(nodes.Name)) if isinstance(one, nodes.Name)]
+            told = {one.name: one for one in names if one.name in CONDITIONAL - scope.local - scope.guarded}
+            self.names.fallbacks += [Lookup(path_of(node.node), name, one.lineno or 0, scope.always) for name, one in told.items()]
 
     def _read(self, node: nodes.Node, scope: _Scope, *, optional: bool) -> None:
         """Walk a name, or a key of something, as in `values.a[b]`; of an optional one every link may be missing, but the variable."""

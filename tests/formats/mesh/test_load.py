@@ -368,7 +368,7 @@ def test_a_changed_template_is_compiled() -> None:
     assert only(load(a_mesh(), CONFIG_MAP.replace("envoy,", "proxy,"), last=good)).digest != only(good).digest
 
 
-REGION = CONFIG_MAP.replace("values.image", "region")
+REGION = CONFIG_MAP.replace("values.image|d(1)", "region")
 
 
 def test_a_region_that_the_template_names_and_the_mesh_lacks_is_told_before_any_pod_comes() -> None:
