@@ -13,6 +13,7 @@ from mesh_injector.cli import findings as forms
 from mesh_injector.cli.flags import flag
 from mesh_injector.cli.terminal import Terminal
 from mesh_injector.directory import Reading
+from mesh_injector.documents import Document
 from mesh_injector.errors import ConfigError, Problem
 from mesh_injector.formats.mesh import lint as linting
 from mesh_injector.formats.mesh.lint import Finding, Severity
@@ -64,7 +65,7 @@ def lint(  # noqa: PLR0913 # the parameters are the command's flags
     context = _read([*judged, *sources]) if sources else reading
     found = [
         finding
-        for finding in linting.findings(*store.expanded(context.documents, context.problems), home_namespace)
+        for finding in linting.findings(*store.expanded(_last(reading, context), context.problems), home_namespace)
         if finding.place.source in reading.files or context is reading
     ]
     templates = sorted({str(file) for path in judged for file in _templates(path)})
@@ -82,6 +83,11 @@ def _read(paths: Sequence[str]) -> Reading:
     """Read the documents of files and folders; a folder that holds nothing but templates has none. Raises ConfigError."""
     templates_only = [path for path in paths if Path(path).is_dir() and _templates(path) and not _manifests(path)]
     return directory.read([path for path in paths if path not in templates_only and not path.endswith(TEMPLATES)])
+
+
+def _last(reading: Reading, context: Reading) -> list[Document]:
+    """Put the documents that are judged after those beside them: of two that describe the same object the later one counts."""
+    return sorted(context.documents, key=lambda document: document.origin.source in reading.files)
 
 
 def _manifests(folder: str) -> bool:
@@ -117,7 +123,9 @@ def _tell(found: Sequence[Finding], output: Output, terminal: Terminal) -> None:
             _show(finding, terminal)
     else:
         form = {Output.JSON: forms.as_json, Output.SARIF: forms.as_sarif, Output.GITHUB: forms.as_github}[output]
-        terminal.data(form(found))
+        text = form(found)
+        if text:
+            terminal.data(text)
 
 
 def _show(finding: Finding, terminal: Terminal) -> None:
