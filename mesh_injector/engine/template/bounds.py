@@ -31,6 +31,8 @@ PRODUCED_CHARACTERS: Final = 4 * 1024 * 1024
 """All text that filters, slices and `~` make on the way, even when it is thrown away."""
 READ_CHARACTERS: Final = 1_000
 """So many characters that are compared, searched or hashed count as one evaluation."""
+SHORT_CHARACTERS: Final = 100
+"""So long a text is at most that CPython searches for by its simple algorithm (stringlib/fastsearch.h)."""
 
 
 @dataclass(slots=True)
@@ -77,8 +79,12 @@ class Budget:
             self.read(inside, depth + 1)
 
     def search(self, text: str, part: str) -> None:
-        """Charge looking for a text in another: at worst every character meets every other."""
-        self.spend(len(text) * len(part) // READ_CHARACTERS)
+        """Charge looking for a text in another: Python's search takes linear time for long parts, and at worst the product for short."""
+        self.spend(len(text) * min(len(part), SHORT_CHARACTERS) // READ_CHARACTERS)
+
+    def strip(self, text: str, characters: str) -> None:
+        """Charge looking for each character of a text among others."""
+        self.spend(len(text) * len(characters) // READ_CHARACTERS)
 
     def join(self, parts: Iterable[Any], separator: str = "") -> str:
         """Join values as text, and stop before the text is too long to be made."""
