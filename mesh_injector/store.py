@@ -34,17 +34,17 @@ class Snapshot:
 
 def load(documents: Iterable[Document], home: str = mesh.DEFAULT_HOME, last: Snapshot | None = None) -> Snapshot:
     """Make a snapshot of documents; what does not load leaves the last good part in force and is told in `problems`."""
-    documents, unlisted = _expanded(documents)
+    documents, unlisted = expanded(documents)
     loaded = mesh.load(documents, home, last.loaded if last else None)
     namespaces = {document.name: _namespace(document) for document in documents if document.kind == "Namespace"}
     rules = MeshRules(loaded.meshes, home, loaded.unusable, last.rules if last else None)
     return Snapshot(rules, loaded, namespaces, documents, (*unlisted, *loaded.problems))
 
 
-def _expanded(documents: Iterable[Document]) -> tuple[tuple[Document, ...], list[Problem]]:
-    """Take the items out of Lists, as `kubectl get -o yaml` prints them; a List with an item that is no object is told."""
+def expanded(documents: Iterable[Document], told: Iterable[Problem] = ()) -> tuple[tuple[Document, ...], list[Problem]]:
+    """Take the items out of Lists, as `kubectl get -o yaml` prints them; a List with an item that is no object is told after the others."""
     found: list[Document] = []
-    problems: list[Problem] = []
+    problems = list(told)
     for document in documents:
         try:
             found += expand(document)

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from mesh_injector import __version__
-from mesh_injector.cli import demo, explain, inject, render, serve, uninject
+from mesh_injector.cli import demo, explain, inject, lint, render, serve, uninject
 
 app = typer.Typer(
     help="A Kubernetes sidecar injector with templates that cannot be broken into and decisions that explain themselves.",
@@ -34,5 +34,5 @@ def version() -> int:
     return 0
 
 
-for _command in (demo.demo, serve.serve, inject.inject, uninject.uninject, explain.explain, render.render, version):
+for _command in (demo.demo, serve.serve, inject.inject, uninject.uninject, explain.explain, render.render, lint.lint, version):
     _register(_command)

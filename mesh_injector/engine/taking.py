@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from mesh_injector.engine import address, checks, policy, schema
+from mesh_injector.engine import address, checks, policy, structure
 from mesh_injector.engine.address import Address, Item, Place
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Operation
@@ -44,7 +44,7 @@ def is_possible(taken: Taken) -> bool:
     if len(where) != 4 or where[0] not in checks.CONTAINER_LISTS or where[2] not in policy.GIVES_WAY or taken.index < 0:
         return False
     field = str(where[2])
-    is_whole = not schema.violations({"spec": {"containers": [{"name": "any", field: [taken.value]}]}})
+    is_whole = not structure.violations({"spec": {"containers": [{"name": "any", field: [taken.value]}]}})
     return is_whole and Item(address.item_key(taken.value, MERGE_KEYS[field])) == where[3] and isinstance(where[1], Item)
 
 

@@ -85,10 +85,10 @@ class _Around(Mapping[str, Any]):
         return theirs if ours is None else together(theirs, ours, _SPEC.field(name), name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter({*self.spec, *self.pod.spec})
+        return (name for name in _SPEC.fields if self.spec.get(name) is not None or self.pod.has(name))
 
     def __len__(self) -> int:
-        return len({*self.spec, *self.pod.spec})
+        return sum(1 for _ in self)
 
 
 def _named(items: Any, name: str) -> Mapping[str, Any]:

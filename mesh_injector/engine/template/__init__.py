@@ -6,13 +6,13 @@ A template is compiled once; rendering marks values, parses the text around them
 import bisect
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from jinja2 import Template
 
 from mesh_injector.engine import schema
-from mesh_injector.engine.template import fill, language, names, rewrite, skeleton
+from mesh_injector.engine.template import branches, fill, language, names, rewrite, skeleton
 from mesh_injector.engine.template.skeleton import Skeleton
 from mesh_injector.engine.template.source import Fault, Source
 from mesh_injector.engine.template.state import State
@@ -37,17 +37,27 @@ class PatchTemplate:
         self.source = source
         self.digest = f"sha256:{hashlib.sha256(source.text.encode('utf-8', 'surrogatepass')).hexdigest()}"
         try:
-            found = names.find(language.parse(source.text))
-            self._compiled = rewrite.compile_template(source.text)
+            tree = language.parse(source.text)
+            found = names.find(tree)
+            self._compiled = rewrite.compile_tree(tree)
         except Fault as fault:
             raise source.error(fault) from fault
         self._remembered = functools.lru_cache(SKELETONS)(skeleton.parse)
+        self.names = found
         self.named = frozenset(found.named)
         self.needed = frozenset(found.needed)
 
     def render(self, variables: Mapping[str, Any]) -> "Rendered":
         """Render with the variables that there are; one that is needed and absent is an `InjectionError` (UndefinedVariable)."""
-        return Rendered(self, variables)
+        try:
+            text, state = self.run(variables)
+        except Fault as fault:
+            raise self.source.error(fault) from fault
+        return Rendered(self, text, state.values, functools.partial(self.line, variables))
+
+    def branches(self) -> "Iterator[branches.Branch]":
+        """Iterate over what the template can render to, each branch at least once, with marks for all values and without running it."""
+        return branches.of(language.parse(self.source.text))
 
     def run(self, variables: Mapping[str, Any]) -> tuple[str, State]:
         """Run the compiled template: the text with its markers, and the values they stand for. Raise `Fault`."""
@@ -62,36 +72,34 @@ class PatchTemplate:
         """Forget the skeletons."""
         self._remembered.cache_clear()
 
-    def lines(self, variables: Mapping[str, Any]) -> list[tuple[int, int]]:
-        """Run the traced twin: where each piece of the rendered text begins (a character, from 0), and from which template line it is."""
+    def line(self, variables: Mapping[str, Any], at: int) -> int:
+        """Run the traced twin: from which line of the template the character `at` (from 1) of the rendered text is."""
         state = State()
-        pieces: list[tuple[int, int]] = [(0, 1)]
+        pieces: list[tuple[int, int, str]] = [(0, 1, "")]
         written = 0
 
         def data(text: str, line: int) -> str:
             nonlocal written
-            for count, piece in enumerate(text.split("\n")):
-                pieces.append((written, line + count))
-                written += len(piece) + 1
-            written -= 1
+            pieces.append((written, line, text))
+            written += len(text)
             return text
 
-        def mark(value: Any, line: int) -> str:
+        def mark(value: Any, line: int, column: int) -> str:
             nonlocal written
-            pieces.append((written, line))
-            marker = state.mark(value, line)
+            marker = state.mark(value, line, column)
+            pieces.append((written, line, ""))
             written += len(marker)
             return marker
 
         self._join(self._traced, variables, state, {**state.names(), "__data__": data, "__mark__": mark})
-        return pieces
+        begin, line, text = pieces[bisect.bisect_right(pieces, at - 1, key=lambda piece: piece[0]) - 1]
+        return line + text.count("\n", 0, at - 1 - begin)
 
     @functools.cached_property
     def _traced(self) -> Template:
-        return rewrite.compile_template(self.source.text, traced=True)
+        return rewrite.compile_tree(language.parse(self.source.text), traced=True)
 
-    @staticmethod
-    def _join(compiled: Template, variables: Mapping[str, Any], state: State, functions: Mapping[str, Any]) -> str:
+    def _join(self, compiled: Template, variables: Mapping[str, Any], state: State, functions: Mapping[str, Any]) -> str:
         parts = []
         try:
             for piece in rewrite.run(compiled, {**variables, **functions}):
@@ -99,25 +107,31 @@ class PatchTemplate:
                 parts.append(piece)
         except Fault as fault:
             fault.line = fault.line or rewrite.line_of(compiled, fault)
+            self._spell(fault)
             raise
         except (TypeError, ValueError, ArithmeticError, RecursionError, AttributeError, LookupError) as error:
-            line = rewrite.line_of(compiled, error)
-            raise Fault(Reason.TEMPLATE_INVALID, f"cannot be evaluated: {error}", line=line, fix="check the types of the values") from error
+            line, what, fix = rewrite.line_of(compiled, error), f"cannot be evaluated: {error}", "check the types of the values"
+            if "unpack" in str(error):  # the only place where a template takes a value apart
+                what, fix = "a loop over several names got an item of another length", "loop over pairs: `{% for key, value in x|items %}`"
+            raise Fault(Reason.TEMPLATE_INVALID, what, line=line, fix=fix) from error
         return "".join(parts)
+
+    def _spell(self, fault: Fault) -> None:
+        """Name what is not defined as the template writes it: `values.imgae`, where the fault knows only the key."""
+        path = self.names.paths.get((int(fault.line), fault.word))
+        if fault.reason is Reason.UNDEFINED_VARIABLE and path:
+            known = fault.what.split("`")[1]
+            fault.what = f"`{path}` is not defined" + (f" ({known})" if known != fault.word else "")
 
 
 class Rendered:
     """One rendering: the partial pod it brings, and from which line of the template each field comes."""
 
-    __slots__ = ("_skeleton", "_values", "_variables", "body", "template")
+    __slots__ = ("_line", "_skeleton", "_values", "body", "template")
 
-    def __init__(self, template: PatchTemplate, variables: Mapping[str, Any]) -> None:
-        self.template, self._variables = template, variables
-        try:
-            text, state = template.run(variables)
-        except Fault as fault:
-            raise template.source.error(fault) from fault
-        self._values = state.values
+    def __init__(self, template: PatchTemplate, text: str, values: Sequence[Any], line: Callable[[int], int]) -> None:
+        """Fill a rendered text with the values of its marks; `line` finds the template's line of a character of it."""
+        self.template, self._values, self._line = template, values, line
         try:
             self._skeleton = template.skeleton(text)
             self.body = self._partial_pod()
@@ -168,7 +182,4 @@ class Rendered:
 
     def _template_line(self, at: int) -> int:
         """Find the template's line of a character of the rendered text, from 1; 0 when it is not known."""
-        if not at:
-            return 0
-        pieces = self.template.lines(self._variables)
-        return pieces[bisect.bisect_right(pieces, at - 1, key=lambda piece: piece[0]) - 1][1]
+        return self._line(at) if at else 0

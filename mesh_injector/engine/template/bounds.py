@@ -12,8 +12,8 @@ from mesh_injector.engine.template.values import Missing, Structure, as_text
 from mesh_injector.reasons import Reason
 
 TEMPLATE_CHARACTERS: Final = 256 * 1024
-TOKENS: Final = 10_000
-"""Words and signs inside `{{ … }}` and `{% … %}`: compiling costs about 100 us for each."""
+TOKENS: Final = 3_000
+"""Words and signs inside `{{ … }}` and `{% … %}`, and the texts between them: parsing and compiling cost about 25 us for each."""
 BRACKETS: Final = 20
 """Brackets inside each other: Jinja's parser goes a dozen calls deeper for each, and Python allows a thousand."""
 NESTING: Final = 50
@@ -23,14 +23,16 @@ TEXT_CHARACTERS: Final = 256 * 1024
 LOOP_STEPS: Final = 10_000
 VALUES: Final = 10_000
 DEPTH: Final = 64
-NODES: Final = 20_000
+NODES: Final = 16_000
 """Keys, scalars, lists and mappings that the rendered text has."""
-WORK: Final = 1_000_000
+WORK: Final = 200_000
 """Expressions evaluated: a loop charges its length times the size of its body, so that nested work is bounded before it is done."""
-PRODUCED_CHARACTERS: Final = 16 * 1024 * 1024
+PRODUCED_CHARACTERS: Final = 4 * 1024 * 1024
 """All text that filters, slices and `~` make on the way, even when it is thrown away."""
 READ_CHARACTERS: Final = 1_000
 """So many characters that are compared, searched or hashed count as one evaluation."""
+SHORT_CHARACTERS: Final = 100
+"""So long a text is at most that CPython searches for by its simple algorithm (stringlib/fastsearch.h)."""
 
 
 @dataclass(slots=True)
@@ -77,8 +79,12 @@ class Budget:
             self.read(inside, depth + 1)
 
     def search(self, text: str, part: str) -> None:
-        """Charge looking for a text in another: at worst every character meets every other."""
-        self.spend(len(text) * len(part) // READ_CHARACTERS)
+        """Charge looking for a text in another: Python's search takes linear time for long parts, and at worst the product for short."""
+        self.spend(len(text) * min(len(part), SHORT_CHARACTERS) // READ_CHARACTERS)
+
+    def strip(self, text: str, characters: str) -> None:
+        """Charge looking for each character of a text among others."""
+        self.spend(len(text) * len(characters) // READ_CHARACTERS)
 
     def join(self, parts: Iterable[Any], separator: str = "") -> str:
         """Join values as text, and stop before the text is too long to be made."""

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any, Final
 
-from jinja2.lexer import Token, TokenStream
+from jinja2.lexer import Token, TokenStream, newline_re
 from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from mesh_injector.engine.template.bounds import BRACKETS, TOKENS
-from mesh_injector.engine.template.source import Fault
+from mesh_injector.engine.template.source import Fault, Line
 from mesh_injector.engine.template.values import Missing, look_up, number
 from mesh_injector.reasons import Reason
 
@@ -24,7 +24,9 @@ class Environment(ImmutableSandboxedEnvironment):
     intercepted_unops = frozenset(ImmutableSandboxedEnvironment.default_unop_table)
 
     def _tokenize(self, source: str, name: str | None, filename: str | None = None, state: str | None = None) -> TokenStream:
-        return TokenStream(_counted(super()._tokenize(source, name, filename, state)), name, filename)
+        text = "\n".join(newline_re.split(source)[::2])  # as the lexer reads it
+        pieces = _placed(text, self.lexer.tokeniter(source, name, filename, state))
+        return TokenStream(_counted(self.lexer.wrap(pieces, name, filename)), name, filename)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Read a key; of the loop, one of the four fields that the allow-list lets through."""
@@ -52,6 +54,17 @@ class Environment(ImmutableSandboxedEnvironment):
     def call_unop(self, _context: Any, operator: str, argument: Any) -> Any:
         """Negate a number."""
         return self.unop_table[operator](number(argument, operator))
+
+
+def _placed(text: str, pieces: Iterable[tuple[int, str, str]]) -> Iterator[tuple[int, str, str]]:
+    """Give the line of each piece of the lexer its column: what lies between two pieces is white space that was stripped."""
+    at = begin = 0
+    for line, kind, piece in pieces:
+        last, at = at, text.find(piece, at)
+        begin = max(begin, text.rfind("\n", last, at) + 1)
+        yield Line.at(line, at - begin + 1), kind, piece
+        begin = max(begin, text.rfind("\n", at, at + len(piece)) + 1)
+        at += len(piece)
 
 
 def _counted(tokens: Iterable[Token]) -> Iterator[Token]:

@@ -5,6 +5,7 @@ The schema's node goes down with it, because where Kubernetes wants text a numbe
 
 import math
 from collections.abc import Mapping as Values
+from collections.abc import Sequence as Given
 from typing import Any
 
 from mesh_injector.engine import schema
@@ -17,7 +18,7 @@ from mesh_injector.reasons import Reason
 Node = schema.Node | None
 
 
-def fill(skeleton: Skeleton, values: list[Any], node: Node) -> Any:
+def fill(skeleton: Skeleton, values: Given[Any], node: Node) -> Any:
     """Return plain JSON values; raise `Fault` with the *rendered* character where a value cannot stand."""
     try:
         if isinstance(skeleton, Mapping):
@@ -33,7 +34,7 @@ def fill(skeleton: Skeleton, values: list[Any], node: Node) -> Any:
         raise
 
 
-def _mapping(skeleton: Mapping, values: list[Any], node: Node) -> dict[str, Any]:
+def _mapping(skeleton: Mapping, values: Given[Any], node: Node) -> dict[str, Any]:
     filled: dict[str, Any] = {}
     for part, child in skeleton.pairs:
         text = key(part, values)
@@ -44,14 +45,14 @@ def _mapping(skeleton: Mapping, values: list[Any], node: Node) -> dict[str, Any]
     return filled
 
 
-def key(part: Literal | Mark | Mixed, values: list[Any]) -> str:
+def key(part: Literal | Mark | Mixed, values: Given[Any]) -> str:
     """Return a key as text."""
     if isinstance(part, Literal):
         return key_text(part)
     return as_text(values[part.index]) if isinstance(part, Mark) else _text(part, values)
 
 
-def _text(mixed: Mixed, values: list[Any]) -> str:
+def _text(mixed: Mixed, values: Given[Any]) -> str:
     texts = [part if isinstance(part, str) else as_text(values[part]) for part in mixed.parts]
     if sum(map(len, texts)) > TEXT_CHARACTERS:
         raise limit(f"a text of more than {TEXT_CHARACTERS:,} characters")

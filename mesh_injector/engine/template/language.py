@@ -12,7 +12,7 @@ from jinja2 import TemplateSyntaxError, nodes
 from mesh_injector.engine.template import filters, trials
 from mesh_injector.engine.template.bounds import NESTING, TEMPLATE_CHARACTERS
 from mesh_injector.engine.template.environment import environment
-from mesh_injector.engine.template.source import Fault
+from mesh_injector.engine.template.source import Fault, Line
 from mesh_injector.engine.template.state import CLOSE, OPEN
 from mesh_injector.engine.template.values import suggestion
 from mesh_injector.reasons import Reason
@@ -52,6 +52,14 @@ _NOT_NEEDED: Final = {
     "e": "nothing is escaped: a value never becomes syntax",
     "escape": "nothing is escaped: a value never becomes syntax",
 }
+_SYNTAX: Final = (
+    (r"[Uu]nknown tag '(\w+)'(?!.*innermost)", r"there is no tag `\1`", "the tags are `if`, `elif`, `else`, `for`, `set` and their `end…`"),
+    (r"[Uu]nknown tag '(\w+)'.*innermost.*'(\w+)'", r"`\1` does not fit inside `{% \2 %}`", r"close it first, by `{% end\2 %}`"),
+    (r"end of template.*innermost.*'(\w+)'", r"`{% \1 %}` is never closed", r"add `{% end\1 %}`"),
+    (r"end of template", "the template ends inside `{{` or `{%`", "close every `{{` by `}}`, and every `{%` by `%}`"),
+    (r"Missing end of comment tag", "a comment is never closed", "close `{#` by `#}`"),
+)
+"""What Jinja's parser says, what we say, and the fix."""
 _TABLES: Final[dict[str, Mapping[str, Callable[..., Any]]]] = {"filter": filters.FILTERS, "test": trials.TESTS}
 _INNER: Final = {"map": ("filter", 0), "select": ("test", 0), "reject": ("test", 0), "selectattr": ("test", 1), "rejectattr": ("test", 1)}
 """The filters that take the name of a filter or test, and which of their arguments it is."""
@@ -66,13 +74,15 @@ def parse(text: str) -> nodes.Template:
     """Parse a template and check every node against the allow-list; raise `Fault` with the line."""
     if len(text) > TEMPLATE_CHARACTERS:
         raise refused(f"the template has {len(text):,} characters; the bound is {TEMPLATE_CHARACTERS:,}", 0, fix="split the Mesh in two")
-    for number, line in enumerate(text.split("\n"), 1):
-        if _FORBIDDEN.search(line):
-            raise refused("a private-use character (U+E000 or U+E001) or half a surrogate pair", number, fix="remove it")
+    forbidden = _FORBIDDEN.search(text)
+    if forbidden:
+        at = forbidden.start()
+        line = Line.at(text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
+        raise refused("a private-use character (U+E000 or U+E001) or half a surrogate pair", line, fix="remove it")
     try:
         tree = environment().parse(text)
     except TemplateSyntaxError as error:
-        raise refused(f"the template does not parse: {error.message or 'syntax error'}", error.lineno, fix=_syntax_fix(error)) from error
+        raise _syntax(error) from error
     except Fault:
         raise
     except Exception as error:  # whatever the parser raises on hostile text is an answer about that text
@@ -81,13 +91,13 @@ def parse(text: str) -> nodes.Template:
     return tree
 
 
-def _syntax_fix(error: TemplateSyntaxError) -> str:
-    message = error.message or ""
-    if "unknown tag" in message or "unknown block" in message:
-        return "the tags are `if`, `elif`, `else`, `for`, `set` and their `end…`"
-    if "Unexpected end of template" in message or "end of template" in message:
-        return "close every `{% if %}` by `{% endif %}`, every `{% for %}` by `{% endfor %}`, every `{{` by `}}`"
-    return "check the brackets and quotes of this line"
+def _syntax(error: TemplateSyntaxError) -> Fault:
+    """Say in our words what Jinja's parser could not read."""
+    message = (error.message or "syntax error").rstrip(".")
+    for pattern, what, fix in _SYNTAX:
+        if match := re.search(pattern, message):
+            return refused(match.expand(what), error.lineno, fix=match.expand(fix))
+    return refused(f"the template does not parse: {message}", error.lineno, fix="check the brackets and quotes of this line")
 
 
 class _Check:
@@ -193,10 +203,18 @@ def _fits(kind: str, name: str, arguments: int, options: Iterable[nodes.Node], l
     keys = [option.key for option in options if isinstance(option, nodes.Keyword)]
     if len(keys) > len(set(keys)):
         raise refused(f"the {kind} `{name}`: an argument is given twice", line, word=name, fix="remove one of them")
+    signature = _signature(_TABLES[kind][name])
     try:
-        _signature(_TABLES[kind][name]).bind(None, None, *[None] * arguments, **dict.fromkeys(keys))
+        signature.bind(None, None, *[None] * arguments, **dict.fromkeys(keys))
     except TypeError as error:
-        raise refused(f"the {kind} `{name}`: {error}", line, word=name, fix="see the template language's reference") from error
+        raise refused(f"the {kind} `{name}` does not take these arguments", line, word=name, fix=_usage(kind, name, signature)) from error
+
+
+def _usage(kind: str, name: str, signature: inspect.Signature) -> str:
+    """Show how a filter or test is written: `write |replace(old, new, count=-1)`."""
+    parts = [str(parameter.replace(annotation=inspect.Parameter.empty)) for parameter in list(signature.parameters.values())[2:]]
+    brackets = f"({', '.join(parts)})" if parts else ""
+    return f"write `{'|' if kind == 'filter' else 'is '}{name}{brackets}`"
 
 
 @cache

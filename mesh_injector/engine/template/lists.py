@@ -120,7 +120,16 @@ def _keyed(budget: Budget, value: Any, attribute: Any, case_sensitive: bool) -> 
 def sort(budget: Budget, value: Any, reverse: bool = False, case_sensitive: bool = False, attribute: Any = None) -> list[Any]:
     """Sort a list; text without regard to case unless told."""
     keyed = _keyed(budget, value, attribute, case_sensitive)
-    return [item for _, item in sorted(keyed, key=_by_key, reverse=reverse)]
+    return [item for _, item in _ordered(sorted, keyed, reverse=reverse)]
+
+
+def _ordered(order: Callable[..., Any], keyed: list[tuple[Any, Any]], **options: Any) -> Any:
+    """Order by the keys; a fault where they are of types that have no order among themselves."""
+    try:
+        return order(keyed, key=_by_key, **options)
+    except TypeError as error:
+        kinds = sorted({describe(key) for key, _ in keyed})
+        raise fault(f"{' and '.join(kinds)} cannot be sorted together", "make them alike: `|map('string')`") from error
 
 
 def _by_key(pair: tuple[Any, Any]) -> Any:
@@ -157,7 +166,7 @@ def extreme(pick: Callable[..., Any], name: str) -> Callable[..., Any]:
 
     def found(budget: Budget, value: Any, case_sensitive: bool = False, attribute: Any = None) -> Any:
         keyed = _keyed(budget, value, attribute, case_sensitive)
-        return pick(keyed, key=_by_key)[1] if keyed else Missing(hint=f"the {name} of an empty list")
+        return _ordered(pick, keyed)[1] if keyed else Missing(hint=f"the {name} of an empty list")
 
     return found
 

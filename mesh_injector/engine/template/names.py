@@ -1,10 +1,10 @@
-"""Which variables a template names, and which of them it cannot do without: what a template needs follows from this.
+"""Which variables a template names, which keys of them it reads, and which of both it cannot do without.
 
 A name is optional where it is only the subject of `is defined` or `default`, or stands in the branch that `is defined` guards.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from jinja2 import nodes
@@ -31,96 +31,173 @@ VARIABLES: Final[dict[str, str]] = {
     "AppPort": "text: as `app_ports`, for migrated templates",
 }
 """Every variable of a template, with its shape."""
+KEYS: Final[dict[str, tuple[str, ...]]] = {
+    "mesh": ("name", "namespace", "labels", "annotations", "region"),
+    "namespace": ("name", "labels", "annotations"),
+}
+"""The variables whose keys are known, whatever the mesh and the pod."""
+CONDITIONAL: Final = frozenset({"region", "AwsRegion", "virtual_node_name", "VirtualNodeName", "container_ports", "app_ports", "AppPort"})
+"""The variables that a mesh or a pod may lack."""
+_ASKING: Final = ("default", "d", "get", "items")
+"""The filters that take what is not defined; `items` is for the keys of a variable only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """One reading of a key of a variable, as in `values.image`: where, and whether every rendering comes by (`always`)."""
+
+    variable: str
+    key: str
+    line: int
+    always: bool
 
 
 @dataclass(slots=True)
 class Names:
-    """The variables that a template names, and the part of them that it needs."""
+    """The variables that a template names, the part of them that it needs, and the keys of them that it reads and must find.
+
+    `read` holds every key that is read, also the optional ones; `whole` the variables that are also used as a whole; `paths` how the
+    keys of each line are written, for messages: `{(3, "image"): "values.image"}`, empty where two are written differently; `fallbacks`
+    the variables in the argument of a `default`, which are needed wherever they stand (`variable` is what they stand in for).
+    """
 
     named: set[str] = field(default_factory=set)
     needed: set[str] = field(default_factory=set)
+    lookups: list[Lookup] = field(default_factory=list)
+    read: set[tuple[str, str]] = field(default_factory=set)
+    whole: set[str] = field(default_factory=set)
+    paths: dict[tuple[int, str], str] = field(default_factory=dict)
+    fallbacks: list[Lookup] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """Where an expression stands: the names set so far, those known to be defined (also `values.x`), and whether it is always evaluated."""
+
+    local: frozenset[str] = frozenset()
+    guarded: frozenset[str] = frozenset()
+    always: bool = True
+
+    def branch(self, guards: frozenset[str] = frozenset()) -> "_Scope":
+        """What may not be reached, and what is defined there."""
+        return replace(self, guarded=self.guarded | guards, always=False)
 
 
 def find(tree: nodes.Template) -> Names:
     """Find the variables of a template; raise `Fault` for a name that nothing defines, or that shadows a variable."""
     names = Names()
-    _Walk(names).statements(tree.body, frozenset(), frozenset())
+    _Walk(names).statements(tree.body, _Scope())
     return names
 
 
 class _Walk:
-    """Walk the statements with the names that are set so far (`local`) and those known to be defined in this branch (`guarded`)."""
+    """Walk the statements and expressions in the order in which they are evaluated."""
 
     def __init__(self, names: Names) -> None:
         self.names = names
 
-    def statements(self, body: Iterable[nodes.Node], local: frozenset[str], guarded: frozenset[str]) -> frozenset[str]:
+    def statements(self, body: Iterable[nodes.Node], scope: _Scope) -> frozenset[str]:
+        """Walk statements and return the names that are set after them."""
         for node in body:
-            local = self.statement(node, local, guarded)
-        return local
+            scope = replace(scope, local=self.statement(node, scope))
+        return scope.local
 
-    def statement(self, node: nodes.Node, local: frozenset[str], guarded: frozenset[str]) -> frozenset[str]:
+    def statement(self, node: nodes.Node, scope: _Scope) -> frozenset[str]:
         """Walk one statement and return the names that are set after it."""
-        if isinstance(node, nodes.Assign):
-            self.expression(node.node, local, guarded)
-            return local | self._targets(node.target)
         if isinstance(node, nodes.If):
-            return self._if(node, local, guarded)
+            return self._if(node, scope)
         if isinstance(node, nodes.For):
-            self.expression(node.iter, local, guarded)
-            inner = local | self._targets(node.target)
-            if node.test is not None:
-                self.expression(node.test, inner - {"loop"}, guarded)
-            self.statements(node.body, inner | {"loop"}, guarded)
-            self.statements(node.else_, local, guarded)
-            return local
-        self.expression(node, local, guarded)
-        return local
+            self._for(node, scope)
+            return scope.local
+        self.expression(node.node if isinstance(node, nodes.Assign) else node, scope)
+        return scope.local | self._targets(node.target) if isinstance(node, nodes.Assign) else scope.local
 
-    def _if(self, node: nodes.If, local: frozenset[str], guarded: frozenset[str]) -> frozenset[str]:
-        self.expression(node.test, local, guarded)
-        after = self.statements(node.body, local, guarded | defined_by(node.test, True))
-        rest = guarded | defined_by(node.test, False)
+    def _if(self, node: nodes.If, scope: _Scope) -> frozenset[str]:
+        self.expression(node.test, scope)
+        after = self.statements(node.body, scope.branch(defined_by(node.test, True)))
+        rest = scope.branch(defined_by(node.test, False))
         for branch in node.elif_:
-            after |= self.statement(branch, local, rest)
-            rest |= defined_by(branch.test, False)
-        return after | self.statements(node.else_, local, rest)
+            after |= self.statement(branch, rest)
+            rest = rest.branch(defined_by(branch.test, False))
+        return after | self.statements(node.else_, rest)
 
-    def expression(self, node: nodes.Node, local: frozenset[str], guarded: frozenset[str]) -> None:
+    def _for(self, node: nodes.For, scope: _Scope) -> None:
+        self.expression(node.iter, scope)
+        body = replace(scope.branch(), local=scope.local | self._targets(node.target))
+        if node.test is not None:
+            self.expression(node.test, replace(body, local=body.local - {"loop"}))
+            body = body.branch(defined_by(node.test, True))
+        self.statements(node.body, replace(body, local=body.local | {"loop"}))
+        self.statements(node.else_, scope.branch())
+
+    def expression(self, node: nodes.Node, scope: _Scope) -> None:
         """Walk an expression: every name it loads is named, and needed unless something makes it optional."""
-        if isinstance(node, nodes.Name):
-            self._load(node, local, guarded, optional=False)
-            return
-        if isinstance(node, nodes.CondExpr):
-            self.expression(node.test, local, guarded)
-            self.expression(node.expr1, local, guarded | defined_by(node.test, True))
+        if isinstance(node, nodes.Name | nodes.Getattr | nodes.Getitem):
+            self._read(node, scope, optional=False)
+        elif isinstance(node, nodes.CondExpr):
+            self.expression(node.test, scope)
+            self.expression(node.expr1, scope.branch(defined_by(node.test, True)))
             if node.expr2 is not None:
-                self.expression(node.expr2, local, guarded | defined_by(node.test, False))
-            return
-        if isinstance(node, nodes.And | nodes.Or):
-            self.expression(node.left, local, guarded)
-            self.expression(node.right, local, guarded | defined_by(node.left, isinstance(node, nodes.And)))
-            return
-        subject = _optional_subject(node)
-        for child in node.iter_child_nodes():
-            if child is subject and isinstance(child, nodes.Name):
-                self._load(child, local, guarded, optional=True)
-            elif not (isinstance(node, nodes.Call) and child is node.node):
-                self.expression(child, local, guarded)
+                self.expression(node.expr2, scope.branch(defined_by(node.test, False)))
+        elif isinstance(node, nodes.And | nodes.Or):
+            self.expression(node.left, scope)
+            self.expression(node.right, scope.branch(defined_by(node.left, isinstance(node, nodes.And))))
+        else:
+            subject = _optional_subject(node)
+            self._fallbacks(node, scope)
+            for child in node.iter_child_nodes():
+                if child is subject:
+                    self._read(child, scope, optional=True)
+                elif not (isinstance(node, nodes.Call) and child is node.node):
+                    self.expression(child, scope)
 
-    def _load(self, node: nodes.Name, local: frozenset[str], guarded: frozenset[str], *, optional: bool) -> None:
-        if node.name in local:
+    def _fallbacks(self, node: nodes.Node, scope: _Scope) -> None:
+        if isinstance(node, nodes.Filter) and node.name in ("default", "d") and node.node is not None:
+            names = [one for argument in node.args[:1] for one in (argument, *argument.find_all(nodes.Name)) if isinstance(one, nodes.Name)]
+            told = {one.name: one for one in names if one.name in CONDITIONAL - scope.local - scope.guarded}
+            self.names.fallbacks += [Lookup(path_of(node.node), name, one.lineno or 0, scope.always) for name, one in told.items()]
+
+    def _read(self, node: nodes.Node, scope: _Scope, *, optional: bool) -> None:
+        """Walk a name, or a key of something, as in `values.a[b]`; of an optional one every link may be missing, but the variable."""
+        if isinstance(node, nodes.Name):
+            self._load(node, scope, optional=optional)
+            self.names.whole |= {node.name} - scope.local
+            return
+        if not isinstance(node, nodes.Getattr | nodes.Getitem):
+            self.expression(node, scope)
+            return
+        key, path = key_of(node), path_of(node)
+        if isinstance(node, nodes.Getitem):
+            self.expression(node.arg, scope)
+        if key is not None:
+            place = (int(node.lineno or 0), key)
+            self.names.paths[place] = path if self.names.paths.get(place, path) == path else ""
+        if key is None or not isinstance(node.node, nodes.Name):
+            self._read(node.node, scope, optional=optional and not isinstance(node.node, nodes.Name))
+        else:
+            self._load(node.node, scope, optional=False)
+            self._look_up(node, key, scope, optional=optional)
+
+    def _look_up(self, node: nodes.Getattr | nodes.Getitem, key: str, scope: _Scope, *, optional: bool) -> None:
+        variable, path = node.node.name, path_of(node)  # type: ignore[attr-defined] # the caller has seen that it is a Name
+        if variable in scope.local:
+            return
+        self.names.read.add((variable, key))
+        if optional or path in scope.guarded:
+            return
+        if key not in KEYS.get(variable, (key,)):
+            fix = suggestion(key, KEYS[variable])
+            raise Fault(Reason.UNDEFINED_VARIABLE, f"`{path}` is not defined", line=node.lineno or 0, word=key, fix=fix)
+        self.names.lookups.append(Lookup(variable, key, node.lineno or 0, scope.always))
+
+    def _load(self, node: nodes.Name, scope: _Scope, *, optional: bool) -> None:
+        if node.name in scope.local:
             return
         if node.name not in VARIABLES:
-            raise Fault(
-                Reason.UNDEFINED_VARIABLE,
-                f"`{node.name}` is not defined",
-                line=node.lineno,
-                word=node.name,
-                fix=suggestion(node.name, [*VARIABLES, *local]),
-            )
+            fix = suggestion(node.name, [*VARIABLES, *scope.local])
+            raise Fault(Reason.UNDEFINED_VARIABLE, f"`{node.name}` is not defined", line=node.lineno or 0, word=node.name, fix=fix)
         self.names.named.add(node.name)
-        if not optional and node.name not in guarded:
+        if not optional and node.name not in scope.guarded:
             self.names.needed.add(node.name)
 
     @staticmethod
@@ -132,18 +209,41 @@ class _Walk:
         return frozenset(name.name for name in found)
 
 
+def key_of(node: nodes.Getattr | nodes.Getitem) -> str | None:
+    """Return the key that a node reads, where the template spells it; None where it is computed or a position."""
+    if isinstance(node, nodes.Getattr):
+        return node.attr
+    return node.arg.value if isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str) else None
+
+
+def path_of(node: nodes.Node) -> str:
+    """Write a name with its keys as people do, `values.image`; empty where something on the way is computed."""
+    if isinstance(node, nodes.Name):
+        return node.name
+    if not isinstance(node, nodes.Getattr | nodes.Getitem):
+        return ""
+    key, before = key_of(node), path_of(node.node)
+    if not before:
+        return ""
+    if key is not None:
+        return f"{before}.{key}" if key.isidentifier() else f"{before}['{key}']"
+    position = node.arg if isinstance(node, nodes.Getitem) else None
+    return f"{before}[{position.value}]" if isinstance(position, nodes.Const) else ""
+
+
 def _optional_subject(node: nodes.Node) -> nodes.Node | None:
     """Find the expression that a node only asks about: of `is defined`, `is undefined`, `default` and `get`."""
-    asks = (isinstance(node, nodes.Test) and node.name in ("defined", "undefined")) or (
-        isinstance(node, nodes.Filter) and node.name in ("default", "d", "get")
-    )
-    return node.node if asks and isinstance(node, nodes.Test | nodes.Filter) else None
+    if isinstance(node, nodes.Test):
+        return node.node if node.name in ("defined", "undefined") else None
+    if not isinstance(node, nodes.Filter) or node.name not in _ASKING:
+        return None
+    return None if node.name == "items" and isinstance(node.node, nodes.Name) else node.node
 
 
 def defined_by(test: nodes.Node, outcome: bool) -> frozenset[str]:
-    """Find the variables that must be defined where a test had an outcome: `x is defined and …` true, `x is undefined or …` false."""
-    if isinstance(test, nodes.Test) and isinstance(test.node, nodes.Name) and test.name == ("defined" if outcome else "undefined"):
-        return frozenset({test.node.name})
+    """Find what must be defined where a test had an outcome: `x is defined and …` true, `values.x is undefined or …` false."""
+    if isinstance(test, nodes.Test) and test.name == ("defined" if outcome else "undefined"):
+        return frozenset({path_of(test.node)} - {""})
     if isinstance(test, nodes.Not):
         return defined_by(test.node, not outcome)
     if isinstance(test, nodes.And if outcome else nodes.Or):

@@ -10,7 +10,7 @@ from jinja2 import Template, nodes
 from jinja2.visitor import NodeTransformer
 
 from mesh_injector.engine.template.environment import environment
-from mesh_injector.engine.template.language import parse, refused
+from mesh_injector.engine.template.language import refused
 
 FILENAME: Final = "<patch template>"
 
@@ -30,7 +30,7 @@ class _Rewrite(NodeTransformer):
     def _output(self, child: nodes.Expr) -> nodes.Expr:
         line = child.lineno or 0
         if not isinstance(child, nodes.TemplateData):
-            return self._call("__mark__", [self.visit(child), nodes.Const(line)], line)
+            return self._call("__mark__", [self.visit(child), nodes.Const(line), nodes.Const(getattr(line, "column", 0))], line)
         return self._call("__data__", [nodes.Const(child.data), nodes.Const(line)], line) if self.traced else child
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
@@ -82,13 +82,13 @@ class _Rewrite(NodeTransformer):
         return nodes.For(node.target, looped, body, other, test, False, lineno=node.lineno)
 
 
-def compile_template(text: str, *, traced: bool = False) -> Template:
-    """Compile a template of the language; raise `Fault` when Jinja or Python cannot."""
+def compile_tree(tree: nodes.Template, *, traced: bool = False) -> Template:
+    """Rewrite a checked tree, which is used up by that, and compile it; raise `Fault` when Jinja or Python cannot."""
     made = environment()
-    tree = _Rewrite(traced).visit(parse(text))
-    tree.set_environment(made)
+    rewritten = _Rewrite(traced).visit(tree)
+    rewritten.set_environment(made)
     try:
-        code = made.compile(tree, None, FILENAME)
+        code = made.compile(rewritten, None, FILENAME)
         return Template.from_code(made, code, {})
     except Exception as error:  # Python's own bounds: nested blocks, indentation, recursion
         raise refused(f"the template does not compile: {error}", 0, fix="nest at most about fifteen blocks") from error

@@ -14,10 +14,30 @@ from mesh_injector.reasons import Reason
 
 TOLD: Final = 400
 """So many characters of one sentence of a message are told."""
+_TAG: Final = re.compile(r"\{[{%].*?(?:[%}]\}|\Z)")
+"""An output or a statement, as far as it stands on one line."""
+_INSIDE: Final = frozenset({Reason.TEMPLATE_INVALID, Reason.UNDEFINED_VARIABLE, Reason.RENDER_LIMIT})
+"""The reasons that are about the template's expressions; the others are about the text around them."""
+
+
+class Line(int):
+    """A line of the template, from 1, that may know at which column of it something begins (from 1; 0: not known).
+
+    It is an `int`, so that Jinja's lexer hands it on to the nodes of the syntax tree as their line.
+    """
+
+    column = 0
+
+    @classmethod
+    def at(cls, line: int, column: int) -> "Line":
+        """Make a line that knows its column."""
+        made = cls(line)
+        made.column = column
+        return made
 
 
 class Fault(Exception):
-    """Something is wrong at a line of the template (0: not known yet); `word` is the word to point at."""
+    """Something is wrong at a line of the template (0: not known yet); `word` is the word to point at, at or after the line's column."""
 
     def __init__(self, reason: Reason, what: str, *, line: int = 0, word: str = "", fix: str = "") -> None:
         super().__init__(what)
@@ -43,7 +63,7 @@ class Source:
 
     def error(self, fault: Fault) -> InjectionError:
         """Turn a fault into an error with its place and an excerpt."""
-        column = self._column(fault.line, fault.word)
+        column = self._column(fault)
         return InjectionError(
             fault.reason,
             _told(fault.what),
@@ -57,12 +77,28 @@ class Source:
         start = Origin(self.name, self.origin.line if self.origin else 1, 1)
         return origin.excerpt(start, self.text, Origin(self.name, start.line + line - 1, column)) if line else ""
 
-    def _column(self, line: int, word: str) -> int:
+    def _column(self, fault: Fault) -> int:
+        """Find the column of a fault's word: from where the fault is known to be, else where words of its kind stand, else anywhere."""
         lines = self.text.split("\n")
-        if not 0 < line <= len(lines):
+        if not 0 < fault.line <= len(lines):
             return 0
-        found = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", lines[line - 1]) if 0 < len(word) <= TOLD else None
-        return (found.start() if found else len(lines[line - 1]) - len(lines[line - 1].lstrip())) + 1
+        line, begin = lines[fault.line - 1], max(getattr(fault.line, "column", 0) - 1, 0)
+        if 0 < len(fault.word) <= TOLD:
+            word = re.compile(rf"(?<!\w){re.escape(fault.word)}(?!\w)")
+            likely = _masked(line, inside=fault.reason in _INSIDE)
+            found = (word.search(line, begin) if begin else None) or word.search(likely) or word.search(line)
+            if found:
+                return found.start() + 1
+        return begin + 1 if begin else len(line) - len(line.lstrip()) + 1
+
+
+def _masked(line: str, *, inside: bool) -> str:
+    """Blank out the text around the tags of a line, or the tags."""
+    spans = [match.span() for match in _TAG.finditer(line)]
+    kept = [*line] if not inside else [" "] * len(line)
+    for begin, end in spans:
+        kept[begin:end] = line[begin:end] if inside else " " * (end - begin)
+    return "".join(kept)
 
 
 def _told(text: str) -> str:

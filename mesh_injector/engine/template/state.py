@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from mesh_injector.engine.template import filters, trials
 from mesh_injector.engine.template.bounds import LOOP_STEPS, Budget, limit
-from mesh_injector.engine.template.source import Fault
-from mesh_injector.engine.template.values import Missing, Structure, as_text, describe, number
+from mesh_injector.engine.template.source import Fault, Line
+from mesh_injector.engine.template.values import Missing, Structure, as_text, describe, is_number, number
 from mesh_injector.reasons import Reason
 
 OPEN, CLOSE = "\ue000", "\ue001"
@@ -42,13 +42,13 @@ class State:
             "__test__": self.test,
         }
 
-    def mark(self, value: Any, line: int) -> str:
+    def mark(self, value: Any, line: int, column: int) -> str:
         """Put a value aside and return its marker; what is no value is a fault with its line."""
         try:
             self.budget.write(self.budget.admit(value))
             _check(value)
         except Fault as fault:
-            fault.line = fault.line or line
+            fault.line = fault.line or Line.at(line, column)
             raise
         self.values.append(value)
         return f"{OPEN}{len(self.values) - 1}{CLOSE}"
@@ -95,6 +95,9 @@ class State:
             as_text(value)
         if not isinstance(value, str | list | tuple):
             raise Fault(Reason.TEMPLATE_INVALID, f"a slice of {describe(value)}", word="[", fix="slice a text or a list")
+        if not all(bound is None or (is_number(bound) and isinstance(bound, int)) for bound in bounds) or bounds[2] == 0:
+            fix = "write whole numbers, as in `x[1:3]`, and no step of 0"
+            raise Fault(Reason.TEMPLATE_INVALID, "a slice that is not between whole numbers", word="[", fix=fix)
         part = slice(*bounds)
         length = len(range(*part.indices(len(value))))
         (self.budget.produce if isinstance(value, str) else self.budget.spend)(length)

@@ -36,7 +36,7 @@ def upper(budget: Budget, value: Any) -> str:
 def trim(budget: Budget, value: Any, characters: Any = None) -> str:
     """Strip white space, or the given characters, from both ends."""
     text, stripped = as_text(value), None if characters is None else as_text(characters)
-    budget.search(text, stripped or "")
+    budget.strip(text, stripped or "")
     return _made(budget, text.strip(stripped))
 
 

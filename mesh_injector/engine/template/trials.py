@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from mesh_injector.engine.template.bounds import Budget
-from mesh_injector.engine.template.values import Missing, is_number, number
+from mesh_injector.engine.template.source import Fault
+from mesh_injector.engine.template.values import Missing, describe, is_number, number
+from mesh_injector.reasons import Reason
 
 Trial: TypeAlias = Callable[..., bool]
 
@@ -21,7 +23,11 @@ def _compared(compare: Callable[[Any, Any], Any]) -> Trial:
     def trial(budget: Budget, value: Any, other: Any) -> bool:
         budget.read(value)
         budget.read(other)
-        return bool(compare(value, other))
+        try:
+            return bool(compare(value, other))
+        except TypeError as error:
+            what = f"{describe(value)} cannot be compared with {describe(other)}"
+            raise Fault(Reason.TEMPLATE_INVALID, what, fix="turn both into numbers by `|int`, or into texts by `|string`") from error
 
     return trial
 
@@ -32,7 +38,10 @@ def _within(budget: Budget, value: Any, container: Any) -> bool:
         budget.search(container, value)
     elif not isinstance(container, Mapping):  # a mapping finds its key without looking at the others
         budget.read(container)
-    return value in container
+    if not isinstance(container, str | list | tuple | Mapping) or (isinstance(container, str) and not isinstance(value, str)):
+        what = f"{describe(value)} cannot be in {describe(container)}"
+        raise Fault(Reason.TEMPLATE_INVALID, what, word="in", fix="look in a list, in a mapping's keys, or for a text in a text")
+    return not isinstance(value, list | tuple | Mapping) and value in container if isinstance(container, Mapping) else value in container
 
 
 def _without(budget: Budget, value: Any, container: Any) -> bool:
@@ -40,7 +49,9 @@ def _without(budget: Budget, value: Any, container: Any) -> bool:
 
 
 def _divisible(_budget: Budget, value: Any, divisor: Any) -> bool:
-    return bool(number(value, "divisibleby") % number(divisor, "divisibleby") == 0)
+    if not number(divisor, "divisibleby"):
+        raise Fault(Reason.TEMPLATE_INVALID, "`divisibleby` 0", word="divisibleby", fix="divide by a number that is not 0")
+    return bool(number(value, "divisibleby") % divisor == 0)
 
 
 TESTS: Final[dict[str, Trial]] = {

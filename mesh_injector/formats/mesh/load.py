@@ -120,7 +120,7 @@ class _Loading:
         privileged = mesh.home and self._config_map_namespace(mesh) == self.home
         try:
             template = self._template(mesh)
-            fault = variables.missing_region(mesh, template)
+            fault = variables.missing_region(mesh, template) or variables.missing_key(mesh, template)
         except InjectionError as error:
             template, fault = None, error
         if fault is not None and mesh.spec.enable_auto_inject:
@@ -142,8 +142,7 @@ class _Loading:
             fix = f"copy the ConfigMap to {mesh.namespace}, or move the Mesh to {self.home}"
             raise InjectionError(Reason.CONFIG_MAP_FORBIDDEN, what, where="spec.sidecarPatchConfigMap.namespace", fix=fix)
         document = self._config_map(namespace, ref)
-        key, text = _entry(document, ref)
-        return self._compile((namespace, ref.name, key), document, text)
+        return self._compile((namespace, ref.name, _entry(document, ref)), document)
 
     def _config_map(self, namespace: str, ref: ConfigMapRef) -> Document:
         document = self.config_maps.get((namespace, ref.name))
@@ -151,20 +150,17 @@ class _Loading:
         if document is None:
             fix = f'create it, labelled `{TEMPLATE_LABEL}: "true"`, or correct the name'
             raise InjectionError(Reason.CONFIG_MAP_MISSING, f"there is no ConfigMap {name}", where=where, fix=fix)
-        labels = (document.body.get("metadata") or {}).get("labels") or {}
-        if not isinstance(labels, dict) or labels.get(TEMPLATE_LABEL) != "true":
+        if not is_template(document):
             fix = f'label it: `{TEMPLATE_LABEL}: "true"`'
             raise InjectionError(Reason.CONFIG_MAP_MISSING, f"the ConfigMap {name} does not carry our label", where=where, fix=fix)
         return document
 
-    def _compile(self, key: TemplateKey, document: Document, text: str) -> PatchTemplate:
+    def _compile(self, key: TemplateKey, document: Document) -> PatchTemplate:
         """Compile a template once; an unchanged one keeps its compiled object, an invalid one leaves the last good one serving."""
         if key in self.templates:
             return self.templates[key]
         last = self.last.templates.get(key)
-        namespace, name, entry = key
-        origin = document.block_line(("data", entry))
-        source = Source(text, f"ConfigMap {namespace}/{name}, key {entry}", origin)
+        source = source_of(key, document)
         if last is not None and last.source == source:
             self.templates[key] = last
             return last
@@ -194,6 +190,18 @@ def is_mesh(document: Document) -> bool:
     return document.kind == "Mesh" and document.api_version == f"{mesh_spec.GROUP}/{mesh_spec.VERSION}"
 
 
+def is_template(document: Document) -> bool:
+    """Whether a ConfigMap carries our label, without which no Mesh can name it."""
+    labels = (document.body.get("metadata") or {}).get("labels")
+    return isinstance(labels, dict) and labels.get(TEMPLATE_LABEL) == "true"
+
+
+def source_of(key: TemplateKey, document: Document) -> Source:
+    """Name the text of a ConfigMap's entry, and its place in the file."""
+    namespace, name, entry = key
+    return Source(document.body["data"][entry], f"ConfigMap {namespace}/{name}, key {entry}", document.block_line(("data", entry)))
+
+
 def _metadata(document: Document) -> dict[str, Any]:
     found = {name: (document.body.get("metadata") or {}).get(name) for name in ("labels", "annotations")}
     return {name: {key: str(value) for key, value in texts.items()} for name, texts in found.items() if isinstance(texts, dict)}
@@ -217,7 +225,7 @@ def _selector(body: dict[str, Any] | None, name: str) -> Selector | None:
         raise ValueError(f"`injectionSelector.{name}`: {error}") from error
 
 
-def _entry(document: Document, ref: ConfigMapRef) -> tuple[str, str]:
+def _entry(document: Document, ref: ConfigMapRef) -> str:
     """Find the entry that holds the template: the named one, or the only one."""
     data = document.body.get("data") or {}
     name = f"ConfigMap {document.namespace or 'default'}/{document.name}"
@@ -231,4 +239,4 @@ def _entry(document: Document, ref: ConfigMapRef) -> tuple[str, str]:
     if key not in keys or not isinstance(data[key], str):
         fix = f"its entries are {', '.join(keys)}" if keys else "put the template under `data`"
         raise InjectionError(Reason.CONFIG_MAP_KEY_MISSING, f"{name} has no text entry `{key}`", where=where, fix=fix)
-    return key, data[key]
+    return key

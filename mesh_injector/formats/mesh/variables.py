@@ -7,7 +7,9 @@ from typing import Any, Final, NamedTuple
 
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Namespace
-from mesh_injector.engine.template import PatchTemplate
+from mesh_injector.engine.template import Fault, PatchTemplate
+from mesh_injector.engine.template.names import Lookup
+from mesh_injector.engine.template.values import suggestion
 from mesh_injector.errors import InjectionError
 from mesh_injector.formats.mesh.mesh import Mesh
 from mesh_injector.reasons import Reason
@@ -113,6 +115,22 @@ def missing_region(mesh: Mesh, template: PatchTemplate) -> InjectionError | None
         return None
     fix = "set `spec.region` in the Mesh, or use `region|default('…')`"
     return InjectionError(Reason.REGION_MISSING, "the template names the region and the mesh has none", where="spec.region", fix=fix)
+
+
+def missing_key(mesh: Mesh, template: PatchTemplate) -> InjectionError | None:
+    """Say that every rendering reads a key of `values` or `mesh` that is not there and that no pod can set."""
+    known = {"values": {*mesh.spec.values, *mesh.spec.overrides}, "mesh": set(mesh.for_template())}
+    for lookup in template.names.lookups:
+        if lookup.always and lookup.key not in known.get(lookup.variable, (lookup.key,)):
+            return template.source.error(undefined(lookup, known[lookup.variable]))
+    return None
+
+
+def undefined(lookup: Lookup, known: Iterable[str]) -> Fault:
+    """Make the fault of a key that is not among those known."""
+    fix = suggestion(lookup.key, known) or "add it to the mesh, or use `default`"
+    what = f"`{lookup.variable}.{lookup.key}` is not defined"
+    return Fault(Reason.UNDEFINED_VARIABLE, what, line=lookup.line, word=lookup.key, fix=fix)
 
 
 def _require(mesh: Mesh, template: PatchTemplate, context: Context) -> None:

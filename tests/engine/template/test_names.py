@@ -63,7 +63,7 @@ UNKNOWN = {
     "a: 1\nb: {{ mesh_nam }}": ("`mesh_nam` is not defined", "t, line 2, column 7", "did you mean `mesh_name`?"),
     "{{ x }}": ("`x` is not defined", "t, line 1, column 4", "there are `AppPort`, `AwsRegion`"),
     "{% set sidecar = 1 %}{{ sidecr }}": ("`sidecr` is not defined", "t, line 1, column 25", "did you mean `sidecar`?"),
-    "{% for x in [1] %}{% endfor %}{{ x }}": ("`x` is not defined", "t, line 1, column 8", ""),
+    "{% for x in [1] %}{% endfor %}{{ x }}": ("`x` is not defined", "t, line 1, column 34", ""),
     "{% for x in [1] %}{% set y = 1 %}{% endfor %}{{ y }}": ("`y` is not defined", "", ""),
     "{% for x in x %}{% endfor %}": ("`x` is not defined", "", ""),
     "{% set x = x %}": ("`x` is not defined", "", ""),

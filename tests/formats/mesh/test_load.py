@@ -18,7 +18,7 @@ metadata: {name: sidecar, namespace: mesh-system, labels: {mesh-injector.io/temp
 data:
   patch: |
     spec:
-      containers: [{name: envoy, image: "{{ values.image }}"}]
+      containers: [{name: envoy, image: "{{ values.image|d(1) }}"}]
 """
 
 
@@ -329,7 +329,7 @@ def test_the_priority_of_a_tenant_counts_as_at_most_0(namespace: str, written: i
 
 # --- templates ----------------------------------------------------------------------------------------------------------------------
 
-BROKEN = CONFIG_MAP.replace("{{ values.image }}", "{% macro x() %}")
+BROKEN = CONFIG_MAP.replace("{{ values.image|d(1) }}", "{% macro x() %}")
 
 
 def test_a_template_that_is_not_in_the_language_is_told_with_its_line_in_the_file() -> None:
@@ -368,7 +368,7 @@ def test_a_changed_template_is_compiled() -> None:
     assert only(load(a_mesh(), CONFIG_MAP.replace("envoy,", "proxy,"), last=good)).digest != only(good).digest
 
 
-REGION = CONFIG_MAP.replace("values.image", "region")
+REGION = CONFIG_MAP.replace("values.image|d(1)", "region")
 
 
 def test_a_region_that_the_template_names_and_the_mesh_lacks_is_told_before_any_pod_comes() -> None:
@@ -388,3 +388,50 @@ def test_only_our_meshes_are_meshes() -> None:
     assert not kind(kind="Mesh", apiVersion="appmesh.k8s.aws/v1beta2")
     assert not kind(kind="Mesh", apiVersion="mesh-injector.io.evil/v1")
     assert not kind(kind="MeshList", apiVersion="mesh-injector.io/v1alpha1")
+
+
+# --- keys that every rendering reads ------------------------------------------------------------------------------------------------
+
+READS = {
+    "a: {{ values.imgae }}": ("`values.imgae` is not defined", "did you mean `image`?"),
+    "a: '{{ values[\"imgae\"]|lower }}'": ("`values.imgae` is not defined", "did you mean `image`?"),
+    "{% if values.debug %}a: 1{% endif %}": ("`values.debug` is not defined", "there are `image`, `level`"),
+    "a: {{ mesh.region }}": ("`mesh.region` is not defined", "there are"),
+    "a: {{ mesh.nmae }}": ("`mesh.nmae` is not defined", "did you mean `name`?"),
+    "{% if 1 == 2 %}a: {{ namespace.label }}{% endif %}": ("`namespace.label` is not defined", "did you mean `labels`?"),
+}
+
+
+@pytest.mark.parametrize(("text", "what", "fix"), [(text, *told) for text, told in READS.items()])
+def test_a_key_that_every_rendering_reads_and_the_mesh_lacks_is_told_before_any_pod_comes(text: str, what: str, fix: str) -> None:
+    values, overrides = "values: {image: a}", "overrides: [level]"
+    loaded = load(a_mesh("shop", "mesh-system", values, overrides), CONFIG_MAP.partition("    spec:")[0] + f"    {text}\n")
+    found = problem(loaded)
+    assert (found.code, what in found.what, fix in found.fix) == (CODES[Reason.UNDEFINED_VARIABLE], True, True)
+    assert "line 1" in found.where
+    fault = only(loaded).fault
+    assert fault is not None
+    assert fault.reason is Reason.UNDEFINED_VARIABLE
+
+
+OPTIONAL_READS = [
+    "a: {{ values.x|default(1) }}",
+    "a: {{ values.x.y|default(1) }}",
+    "a: {{ values.x|get('y', 1) }}",
+    "{% if values.x is defined %}a: {{ values.x }}{% endif %}",
+    "{% if values.x is defined and values.x.y %}a: {{ values.x.y }}{% endif %}",
+    "a: {{ values.x if values.x is defined else 1 }}",
+    "{% for key, value in values.x|items %}{{ key }}: {{ value }}{% endfor %}",
+    "{% for name in [] %}a: {{ values.x }}{% endfor %}",
+    "{% for name in ['a'] if values.x is defined %}{{ name }}: {{ values.x }}{% endfor %}",
+    "a: {{ values.level }}",
+    "{% set key = 'x' %}a: {{ values[key]|d(1) }}",
+    "{% if mesh_name == 'other' %}a: {{ values.x }}{% endif %}",
+]
+
+
+@pytest.mark.parametrize("text", OPTIONAL_READS)
+def test_a_key_that_may_be_absent_is_no_problem_before_a_pod_comes(text: str) -> None:
+    values, overrides = "values: {image: a}", "overrides: [level]"
+    loaded = load(a_mesh("shop", "mesh-system", values, overrides), CONFIG_MAP.partition("    spec:")[0] + f"    {text}\n")
+    assert (loaded.problems, only(loaded).fault) == ((), None)

@@ -1,0 +1,157 @@
+"""Everything that can be said about Meshes and templates without a pod, each finding with its severity and its place in a file.
+
+What `load` says is an error; then every template is judged branch by branch (`sketch`), rendered once for a pod that its Mesh selects,
+and looked at for what works but was hardly meant (`hints`).
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from mesh_injector.documents import Document, Origin
+from mesh_injector.engine.template import PatchTemplate, Source
+from mesh_injector.errors import InjectionError, Problem
+from mesh_injector.formats.mesh import hints, sketch
+from mesh_injector.formats.mesh.load import DEFAULT_HOME, Loaded, TemplateKey, is_template, load, source_of
+from mesh_injector.formats.mesh.mesh import Mesh
+from mesh_injector.reasons import CODES, VALUE_MISSING, Reason
+
+_OF_THE_TEMPLATE = {CODES[reason] for reason in (Reason.TEMPLATE_INVALID, Reason.UNDEFINED_VARIABLE)}
+
+
+class Severity(StrEnum):
+    """How bad a finding is: an error keeps a pod from being injected, a warning may, a note is worth knowing."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to tell, and where it is in a file (line 0: the whole file)."""
+
+    severity: Severity
+    problem: Problem
+    place: Origin
+
+
+@dataclass(slots=True)
+class _Findings:
+    """What was found so far, one thing at one place once."""
+
+    sources: tuple[str, ...]
+    entries: Mapping[str, Origin] = field(default_factory=dict)
+    found: dict[tuple[str, Origin], Finding] = field(default_factory=dict)
+
+    def tell(self, severity: Severity, problem: Problem) -> None:
+        place = self._place(problem.where)
+        code = CODES[Reason.UNDEFINED_VARIABLE] if problem.code == VALUE_MISSING else problem.code
+        self.found.setdefault((code, place), Finding(severity, problem, place))
+
+    def _place(self, where: str) -> Origin:
+        """Read the place in a file out of a message; that of the ConfigMap's entry where a template stands in no block of a file."""
+        names = "|".join(sorted(map(re.escape, self.sources), key=len, reverse=True))
+        match = re.search(rf"({names}):(\d+):(\d+)", where) if names else None
+        if match:
+            return Origin(match[1], int(match[2]), int(match[3]))
+        entry = next((place for name, place in self.entries.items() if where == name or where.startswith(f"{name}, ")), None)
+        return entry or Origin(where.partition(":")[0] if where.startswith(self.sources) else where)
+
+
+def findings(documents: Iterable[Document], problems: Iterable[Problem] = (), home: str = DEFAULT_HOME) -> tuple[Finding, ...]:
+    """Find everything that can be told of documents; `problems` are those of reading them. Sorted by place."""
+    documents = tuple(documents)
+    loaded = load(documents, home)
+    templates = _templates(documents)
+    problems = tuple(problems)
+    sources = {*(document.origin.source for document in documents), *(_file_of(problem) for problem in problems)}
+    found = _Findings(
+        tuple(filter(None, sources)), {source_of(key, one).name: one.locate(("data", key[2])) for key, one in templates.items()}
+    )
+    for problem in (*problems, *loaded.problems):
+        found.tell(Severity.ERROR, problem)
+    compiled = {key: _compiled(key, document, loaded, found) for key, document in templates.items()}
+    for key, template in compiled.items():
+        users = [mesh for mesh in loaded.meshes if mesh.template is template]
+        if template is not None:
+            _judge(template, privileged=all(mesh.privileged for mesh in users) if users else key[0] == home, found=found)
+    for mesh in loaded.meshes:
+        _mesh(mesh, found)
+    for hint in hints.of(documents, loaded, templates, filter(None, compiled.values())):
+        found.tell(Severity.NOTE if hint.code in hints.NOTES else Severity.WARNING, hint)
+    return tuple(sorted(found.found.values(), key=_order))
+
+
+def of_template(text: str, file: str) -> tuple[Finding, ...]:
+    """Find everything that can be told of a template that stands alone in a file."""
+    found = _Findings((file,))
+    try:
+        template = PatchTemplate(Source(text, file, Origin(file, 1, 1)))
+    except InjectionError as error:
+        found.tell(Severity.ERROR, error.problem)
+    else:
+        _judge(template, privileged=True, found=found)
+        for hint in hints.of_template(template):
+            found.tell(Severity.NOTE if hint.code in hints.NOTES else Severity.WARNING, hint)
+    return tuple(sorted(found.found.values(), key=_order))
+
+
+def _order(finding: Finding) -> tuple[str, int, int, str]:
+    return finding.place.source, finding.place.line, finding.place.column, finding.problem.code
+
+
+def _file_of(problem: Problem) -> str:
+    """Name the file of a problem of reading: `where` is `file`, `file:line` or `file:line:column`."""
+    return re.sub(r"(:\d+){1,2}\Z", "", problem.where)
+
+
+def _templates(documents: Iterable[Document]) -> dict[TemplateKey, Document]:
+    """Find the entries of all ConfigMaps that carry our label."""
+    found: dict[TemplateKey, Document] = {}
+    for document in documents:
+        if document.kind == "ConfigMap" and is_template(document):
+            data = document.body.get("data")
+            entries = data.items() if isinstance(data, dict) else ()
+            found |= {(document.namespace or "default", document.name, key): document for key, text in entries if isinstance(text, str)}
+    return found
+
+
+def _compiled(key: TemplateKey, document: Document, loaded: Loaded, found: _Findings) -> PatchTemplate | None:
+    """Compile a template that no mesh has made `load` compile."""
+    try:
+        return loaded.templates.get(key) or PatchTemplate(source_of(key, document))
+    except InjectionError as error:
+        found.tell(Severity.ERROR, error.problem)
+        return None
+
+
+def _judge(template: PatchTemplate, *, privileged: bool, found: _Findings) -> None:
+    for verdict in sketch.judge(template, privileged=privileged):
+        where = "" if verdict.certain else " (on some of its branches)"
+        problem = replace(verdict.problem, what=f"{verdict.problem.what}{where}")
+        found.tell(Severity.ERROR if verdict.certain else Severity.WARNING, problem)
+
+
+def _mesh(mesh: Mesh, found: _Findings) -> None:
+    """Render for a stand-in pod that the mesh selects: its values are known, only the pod is not."""
+    if mesh.template is None or mesh.fault is not None:
+        if mesh.fault is not None and mesh.fault.problem.code in _OF_THE_TEMPLATE:
+            found.tell(Severity.ERROR, mesh.fault.problem)
+        return
+    depends = sorted(mesh.template.named & {"pod", "namespace"})
+    severity = Severity.NOTE if depends else Severity.ERROR
+    for problem in _rendering(mesh, mesh.template):
+        what = f"mesh {mesh}: {problem.what}" + (" (for a stand-in pod)" if depends else "")
+        found.tell(severity, replace(problem, what=what))
+
+
+def _rendering(mesh: Mesh, template: PatchTemplate) -> Iterator[Problem]:
+    """Iterate over what is wrong with the rendering for a pod that the mesh selects and that has what templates ask for."""
+    try:
+        rendered = sketch.render(mesh, template)
+    except InjectionError as error:
+        yield error.problem
+        return
+    yield from (sketch.located(rendered, finding) for finding in sketch.findings(rendered, privileged=mesh.privileged))

@@ -1,0 +1,176 @@
+"""What is wrong with a template whatever the pod: each branch is filled with stand-ins that Kubernetes would accept, and judged.
+
+What is judged of a stand-in counts for nothing; what is left is what the template's author wrote.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mesh_injector.engine import checks, overlay, schema
+from mesh_injector.engine.checks import Finding
+from mesh_injector.engine.overlay import Overlay
+from mesh_injector.engine.pod import Pod
+from mesh_injector.engine.rules import Namespace
+from mesh_injector.engine.selector import Selector
+from mesh_injector.engine.template import PatchTemplate, Rendered, skeleton
+from mesh_injector.engine.template.branches import Branch
+from mesh_injector.engine.template.skeleton import Literal, Mark, Mixed, Skeleton
+from mesh_injector.engine.template.source import Fault
+from mesh_injector.errors import InjectionError, Problem
+from mesh_injector.formats.mesh import variables
+from mesh_injector.formats.mesh.mesh import Mesh
+
+Path = tuple[str | int, ...]
+
+_SCALARS: Final[dict[str, Any]] = {"boolean": False, "map": {}, "list": [], "quantity": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One thing that is wrong; `certain` when it is wrong in every branch that shows its line."""
+
+    problem: Problem
+    line: int
+    certain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """One branch filled with stand-ins; `free` are the paths where they stand."""
+
+    branch: Branch
+    rendered: Rendered
+    free: frozenset[Path]
+
+    def is_free(self, path: Path) -> bool:
+        """Whether a path leads to or into a stand-in."""
+        return any(path[: len(free)] == free for free in self.free)
+
+
+def judge(template: PatchTemplate, *, privileged: bool) -> list[Verdict]:
+    """Judge every branch of a template; what is wrong is told once, in the order of its lines."""
+    shown: list[frozenset[int]] = []
+    found: dict[tuple[str, str, str], list[tuple[Problem, int]]] = {}
+    for branch in template.branches():
+        told = list(_judged(template, branch, privileged=privileged))
+        shown.append(branch.lines)
+        for problem, line in told:
+            found.setdefault((problem.code, problem.where, problem.what), []).append((problem, line))
+    verdicts = [
+        Verdict(problem, line, len(times) >= sum(line in lines for lines in shown))
+        for times in found.values()
+        for problem, line in times[:1]
+    ]
+    return sorted(verdicts, key=lambda verdict: verdict.line)
+
+
+def sketches(template: PatchTemplate) -> Iterator[Sketch]:
+    """Iterate over the branches of a template that are YAML and a partial pod."""
+    for branch in template.branches():
+        try:
+            yield sketch(template, branch)
+        except (Fault, InjectionError):
+            continue
+
+
+def sketch(template: PatchTemplate, branch: Branch) -> Sketch:
+    """Fill a branch with stand-ins. Raises `InjectionError` or `Fault` when it is no YAML or no partial pod."""
+    values: dict[int, Any] = {}
+    free: set[Path] = set()
+    top = template.skeleton(branch.text)
+    bare = isinstance(top, skeleton.Mapping) and not {"metadata", "spec"} & {
+        skeleton.key_text(key) for key, _ in top.pairs if isinstance(key, Literal)
+    }
+    if top is not None:
+        _stand(top, schema.POD.field("spec") if bare else schema.POD, ("spec",) if bare else (), (values, free))
+    given = [values.get(index) for index in range(branch.marks)]
+    return Sketch(branch, Rendered(template, branch.text, given, branch.line), frozenset(free))
+
+
+def findings(rendered: Rendered, *, privileged: bool) -> list[Finding]:
+    """Find what is wrong with a rendering, as `overlay.make` does, but all of it."""
+    body = dict(rendered.body)
+    if isinstance(body.get("metadata"), dict):
+        body["metadata"] = {key: value for key, value in body["metadata"].items() if key not in overlay.IGNORED_METADATA}
+    return checks.of_overlay(body, privileged=privileged)
+
+
+def located(rendered: Rendered, finding: Finding) -> Problem:
+    """Give a finding its place in the template."""
+    return Overlay({}, {}, rendered).error(finding).problem
+
+
+def _judged(template: PatchTemplate, branch: Branch, *, privileged: bool) -> Iterator[tuple[Problem, int]]:
+    try:
+        made = sketch(template, branch)
+    except Fault as fault:
+        fault.line = branch.line(fault.line) if fault.line else 0
+        yield template.source.error(fault).problem, fault.line
+    except InjectionError as error:
+        yield error.problem, 0
+    else:
+        for finding in findings(made.rendered, privileged=privileged):
+            if not made.is_free(finding.path):
+                yield located(made.rendered, finding), made.rendered.line(finding.path)
+
+
+def _stand(place: Skeleton, node: schema.Node | None, path: Path, told: tuple[dict[int, Any], set[Path]]) -> None:
+    """Give every mark below a place a stand-in, and note where they stand."""
+    values, free = told
+    if isinstance(place, skeleton.Mapping):
+        for part, child in place.pairs:
+            key = _key(part, values)
+            if not isinstance(part, Literal):
+                free.add((*path, key))
+            unknown = node is not None and node.kind == "object" and node.field(key) is None and isinstance(part, Literal)
+            below: set[Path] = set()  # of a misspelt field the value is a stand-in, and the name is not
+            _stand(child, node.field(key) if node else None, (*path, key), (values, below if unknown else free))
+    elif isinstance(place, skeleton.Sequence):
+        for index, child in enumerate(place.items):
+            _stand(child, node.item() if node else None, (*path, index), told)
+    elif isinstance(place, Mark):
+        values[place.index] = stand_in(node, place.index)
+        free.add(path)
+    elif isinstance(place, Mixed):
+        values.update((part, f"x{part}") for part in place.parts if isinstance(part, int))
+        free.add(path)
+
+
+def _key(part: Literal | Mark | Mixed, values: dict[int, Any]) -> str:
+    if isinstance(part, Literal):
+        return skeleton.key_text(part)
+    parts: Iterable[str | int] = (part.index,) if isinstance(part, Mark) else part.parts
+    values.update((inner, f"x{inner}") for inner in parts if isinstance(inner, int))
+    return "".join(inner if isinstance(inner, str) else f"x{inner}" for inner in parts)
+
+
+def stand_in(node: schema.Node | None, number: int) -> Any:
+    """Make a value that Kubernetes would accept at a place of the pod; those of different numbers differ where names must."""
+    kind = node.kind if node else "any"
+    if kind in ("integer", "number", "int-or-text"):
+        return 1 + number
+    if node is not None and kind == "object":
+        members: Mapping[str, Any] = {name: stand_in(node.field(name), number) for name in node.required}
+        return members
+    return _SCALARS.get(kind, f"x{number}")
+
+
+def render(mesh: Mesh, template: PatchTemplate) -> Rendered:
+    """Render a mesh's template for a stand-in pod. Raises `InjectionError`."""
+    labels = {mesh.spec.virtual_node_label: "stand-in"} | _labels(mesh.pod_selector)
+    annotations = {f"{variables.OVERRIDE}{name}": "stand-in" for name in mesh.spec.overrides if name not in mesh.spec.values}
+    body = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "stand-in", "labels": labels, "annotations": annotations},
+        "spec": {"containers": [{"name": "app", "image": "app", "ports": [{"containerPort": 8080}]}]},
+    }
+    namespace = Namespace("default" if mesh.home else mesh.namespace, _labels(mesh.namespace_selector))
+    return template.render(variables.of(mesh, template, Pod.from_document(body), namespace))
+
+
+def _labels(selector: Selector | None) -> dict[str, str]:
+    """Make the labels that a selector asks for."""
+    asked = [need for need in (selector.requirements if selector else ()) if need.operator in ("In", "Exists")]
+    return {need.key: need.values[0] if need.values else "stand-in" for need in asked}

@@ -1,0 +1,179 @@
+"""`lint` as its users run it: a folder, a bare template, pre-commit, an editor, CI."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mesh_injector.cli import app
+from mesh_injector.cli import findings as forms
+from mesh_injector.documents import Origin
+from mesh_injector.errors import ConfigError, Problem
+from mesh_injector.formats.mesh.lint import Finding, Severity
+from tests.cli.conftest import MESH, POD, Result
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run() -> Run:
+    """Run a command without the source that other commands are given."""
+
+    def call(*arguments: str, stdin: str = "") -> Result:
+        result = CliRunner().invoke(app.app, [*arguments], input=stdin)
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Result(result.exit_code, result.stdout, result.stderr)
+
+    return call
+
+
+BAD = MESH.replace("image: proxy:1", "imagee: proxy:1")
+
+
+@pytest.fixture
+def lint(run: Run, tmp_path: Path) -> Callable[..., Result]:
+    """Lint one text as mesh.yaml, with further arguments."""
+
+    def call(text: str, *arguments: str, name: str = "mesh.yaml") -> Result:
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        return run("lint", str(file), *arguments)
+
+    return call
+
+
+def place(text: str, word: str) -> tuple[int, int]:
+    line = next(number for number, line in enumerate(text.splitlines(), 1) if word in line)
+    return line, text.splitlines()[line - 1].index(word) + 1
+
+
+def test_a_folder_without_a_fault_is_done_and_quiet_says_nothing(run: Run, mesh: str) -> None:
+    result = run("lint", "-f", mesh, "-q")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_a_misspelt_field_is_told_with_its_place_in_the_file(lint: Run, tmp_path: Path) -> None:
+    result = lint(BAD)
+    line, column = place(BAD, "imagee")
+    assert result.exit_code == 1
+    assert result.stdout.startswith(f"{tmp_path}/mesh.yaml:{line}:{column}: error [MI401] `spec.containers[0].imagee`: unknown field")
+    assert "fix: did you mean `image`?" in result.stdout
+    assert "1 error in 1 file" in result.stderr
+
+
+def test_a_warning_changes_no_exit_code(lint: Run) -> None:
+    result = lint(MESH.replace("proxy:1", "proxy"), "-o", "json")
+    assert result.exit_code == 0
+    assert [(item["code"], item["severity"]) for item in result.json["items"]] == [("MI705", "warning")]
+
+
+def test_a_bare_template_is_linted_alone_and_in_a_folder(lint: Run, run: Run, tmp_path: Path) -> None:
+    text = "containers:\n  - name: a\n    image: {{ mesh_nam }}\n"
+    for result in (lint(text, "-o", "json", name="only/patch.yaml.j2"), run("lint", "-f", str(tmp_path / "only"), "-o", "json")):
+        assert result.exit_code == 1
+        (item,) = result.json["items"]
+        assert (item["code"], item["line"], item["column"]) == ("MI302", 3, 15)
+        assert item["file"].endswith("only/patch.yaml.j2")
+
+
+def test_a_template_that_is_not_utf_8_or_not_there_cannot_be_read(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "x.j2").write_bytes(b"\xff")
+    for name, what in (("x.j2", "it is not UTF-8"), ("y.j2", "it cannot be read"), ("y.yaml", "it cannot be read")):
+        with pytest.raises(ConfigError, match=what):  # which the command line tells in one line, with exit 3
+            run("lint", str(tmp_path / name))
+
+
+def test_a_document_that_cannot_be_read_is_told_with_its_line_and_is_3(lint: Run) -> None:
+    result = lint("a: [\n", "-o", "json")
+    assert result.exit_code == 3
+    assert [(item["code"], item["line"] > 0) for item in result.json["items"]] == [("MI101", True)]
+
+
+def test_a_source_is_read_beside_the_files_and_not_judged(run: Run, tmp_path: Path) -> None:
+    mesh, _, config_map = BAD.partition("---\n")
+    (tmp_path / "a.yaml").write_text(mesh, encoding="utf-8")
+    (tmp_path / "b.yaml").write_text(config_map, encoding="utf-8")
+    alone = run("lint", str(tmp_path / "a.yaml"), "-o", "json")
+    assert [item["code"] for item in alone.json["items"]] == ["MI205"]
+    assert run("lint", str(tmp_path / "a.yaml"), "--source", str(tmp_path)).exit_code == 0
+    assert run("lint", str(tmp_path / "b.yaml"), "--source", str(tmp_path)).exit_code == 1
+
+
+def test_a_source_alone_is_judged(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(BAD, encoding="utf-8")
+    assert run("lint", "--source", str(tmp_path)).exit_code == 1
+
+
+def test_items_of_a_list_and_standard_input_are_linted(run: Run) -> None:
+    documents = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "labels": {"mesh-injector.io/template": "true"}},
+                  "data": {"x": "a: {{ nope }}"}}]  # fmt: skip
+    result = run("lint", "-f", "-", "-o", "json", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": documents}))
+    assert sorted(item["code"] for item in result.json["items"]) == ["MI302", "MI703"]
+    assert {item["file"] for item in result.json["items"]} == {"stdin"}
+
+
+def test_what_is_no_mesh_is_passed_over(lint: Run) -> None:
+    assert lint(POD, "-o", "json").json == {"items": []}
+
+
+def test_hostile_names_do_not_draw_on_the_terminal(lint: Run) -> None:
+    assert "\x1b[2J" not in lint('a: "\\e[2J"\nb: [', "-o", "github").stdout + lint(MESH.replace("info", '"\\e[2J"')).stdout
+
+
+# --- forms --------------------------------------------------------------------------------------------------------------------------
+
+
+def finding(what: str = "50%: a,b\nc", file: str = "a b/c,d:e%.yaml", line: int = 3) -> Finding:
+    return Finding(Severity.ERROR, Problem("MI302", what, fix="x: y, z"), Origin(file, line, 5 if line else 0))
+
+
+def test_a_command_of_github_is_escaped() -> None:
+    told = forms.as_github([finding("50%: a,b")])
+    assert told == "::error file=a b/c%2Cd%3Ae%25.yaml,line=3,col=5,title=MI302 UndefinedVariable::50%25: a,b; fix: x: y, z\n"
+
+
+def test_a_message_for_github_is_one_line_and_severities_are_its_words() -> None:
+    found = [Finding(severity, finding().problem, Origin("a")) for severity in Severity]
+    lines = forms.as_github(found).splitlines()
+    assert [line.partition(" ")[0] for line in lines] == ["::error", "::warning", "::notice"]
+
+
+def test_sarif_names_rules_with_help_and_regions_from_1() -> None:
+    sarif = json.loads(
+        forms.as_sarif([finding(), finding(line=0), Finding(Severity.NOTE, Problem("MI706", "w"), Origin("./x.yaml", 1, 0))])
+    )
+    assert (sarif["version"], sarif["$schema"].endswith("sarif-schema-2.1.0.json")) == ("2.1.0", True)
+    (run,) = sarif["runs"]
+    rules = run["tool"]["driver"]["rules"]
+    assert [rule["id"] for rule in rules] == ["MI302", "MI706"]
+    assert all(rule["help"]["text"] and rule["help"]["markdown"] and rule["shortDescription"]["text"] for rule in rules)
+    places = [result["locations"][0]["physicalLocation"] for result in run["results"]]
+    assert places[0]["region"] == {"startLine": 3, "startColumn": 5}
+    assert "region" not in places[1]
+    assert places[2] == {"artifactLocation": {"uri": "x.yaml"}, "region": {"startLine": 1, "startColumn": 1}}
+    assert places[0]["artifactLocation"]["uri"] == "a%20b/c%2Cd%3Ae%25.yaml"
+    assert [result["level"] for result in run["results"]] == ["error", "error", "note"]
+    assert all(rules[result["ruleIndex"]]["id"] == result["ruleId"] for result in run["results"])
+
+
+def test_sarif_and_json_of_nothing_are_still_documents(lint: Run) -> None:
+    assert lint(MESH, "-o", "sarif").json["runs"][0]["results"] == []
+    assert lint(MESH, "-o", "json").json == {"items": []}
+
+
+@pytest.mark.parametrize("output", ["text", "json", "sarif", "github"])
+def test_the_exit_is_the_same_in_every_form(lint: Run, output: str) -> None:
+    assert lint(BAD, "-o", output).exit_code == 1
+    assert lint(MESH, "-o", output).exit_code == 0
+
+
+def test_the_hook_runs_a_command_that_there_is(run: Run, mesh: str) -> None:
+    import yaml
+
+    (hook,) = yaml.safe_load((Path(__file__).parents[2] / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    _, *arguments = hook["entry"].split()
+    assert run(*arguments, f"{mesh}/mesh.yaml").exit_code == 0

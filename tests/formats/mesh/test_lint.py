@@ -1,0 +1,156 @@
+"""What can be said without a pod: errors where no pod can be injected, warnings where some may not, and nothing about what is right."""
+
+import pytest
+
+from mesh_injector import documents
+from mesh_injector.formats.mesh import lint
+from mesh_injector.formats.mesh.lint import Finding, Severity
+
+CONFIG_MAP = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: sidecar, namespace: NAMESPACE, labels: {mesh-injector.io/template: "true"}}
+data:
+  patch: |
+"""
+
+
+def a_mesh(*fields: str, name: str = "shop", namespace: str = "mesh-system") -> str:
+    lines = [
+        "enableAutoInject: true",
+        "injectionSelector: {podSelector: {matchLabels: {app: a}}}",
+        "sidecarPatchConfigMap: {name: sidecar}",
+    ]
+    given = {line.partition(":")[0]: line for line in [*lines, *fields]}
+    head = f"apiVersion: mesh-injector.io/v1alpha1\nkind: Mesh\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec:\n"
+    return head + "".join(f"  {line}\n" for line in given.values())
+
+
+def a_template(text: str, namespace: str = "mesh-system") -> str:
+    return CONFIG_MAP.replace("NAMESPACE", namespace) + "".join(f"    {line}\n" for line in text.splitlines())
+
+
+def found(*texts: str) -> tuple[Finding, ...]:
+    parsed = documents.parse("---\n".join(texts), "all.yaml")
+    assert not parsed.problems
+    return lint.findings(parsed.documents)
+
+
+def codes(*texts: str) -> list[tuple[str, str]]:
+    return [(finding.severity.value, finding.problem.code) for finding in found(*texts)]
+
+
+def container(*lines: str) -> str:
+    return "\n".join(["containers:", "  - name: envoy", "    image: envoy:1", *lines])
+
+
+OF_TEMPLATES: dict[str, tuple[str, list[tuple[str, str]]]] = {
+    "nothing wrong": (container("    env: [{name: A, value: {{ mesh_name }}}]"), []),
+    "a misspelt field": (container("    imagee: x"), [("error", "MI401")]),
+    "a misspelt field with a value": (container("    imagee: {{ mesh_name }}"), [("error", "MI401")]),
+    "a misspelt field in a branch that no value takes": (
+        container("    {% if mesh_name == 'x' %}", "    imagee: x", "    {% endif %}"), [("error", "MI401")]),
+    "a misspelt field in an else": (
+        container("    {% if mesh_name == mesh_name %}", "    tty: true", "    {% else %}", "    ty: true", "    {% endif %}"),
+        [("error", "MI401")]),
+    "a misspelt field in a loop that may not run": (
+        container("    {% for a in [] %}", "    imagee: x", "    {% endfor %}"), [("error", "MI401")]),
+    "two misspelt fields": (container("    imagee: x", "    commando: [x]"), [("error", "MI401"), ("error", "MI401")]),
+    "broken YAML in a branch": (container("    {% if mesh_name == 'x' %}", "    tty: [", "    {% endif %}"), [("warning", "MI304")]),
+    "a port name": (container("    ports: [{containerPort: 1, name: sixteencharacters}]"), [("error", "MI401")]),
+    "ports that are values": (container("    ports: [{containerPort: {{ values.a }}}, {containerPort: {{ values.b }}}]"), []),
+    "an unknown filter": (container("    args: [{{ mesh_name|nope }}]"), [("error", "MI301")]),
+    "an unknown name": (container("    args: [{{ nope }}]"), [("error", "MI302")]),
+    "a value that is not there": (container("    args: [{{ values.nope }}]"), [("error", "MI302")]),
+    "a value that is not there in a branch": (
+        container("    {% if mesh_name == 'x' %}", "    args: [{{ values.nope }}]", "    {% endif %}"), [("warning", "MI708")]),
+    "a value of the wrong type": (container("    tty: {{ values.a }}"), [("error", "MI401")]),
+    "an image without a tag": ("containers: [{name: a, image: 'registry:5000/envoy'}]", [("warning", "MI705")]),
+    "latest in the values": ("containers: [{name: a, image: {{ values.image }}}]", [("warning", "MI705")]),
+    "a digest": ("containers: [{name: a, image: 'envoy@sha256:aa'}]", []),
+    "a fallback that is needed": (container("    args: [{{ region|default(app_ports) }}]"), [("note", "MI706")]),
+    "a fallback that is always there": (container("    args: [{{ region|default(mesh_name) }}]"), []),
+    "a label that the pod may lack": (container("    args: [{{ pod.metadata.labels.tier }}]"), [("note", "MI302")]),
+    "branches that exclude each other": (
+        container("    {% if mesh_name == 'a' %}", "    tty: true", "    {% endif %}", "    {% if mesh_name == 'b' %}", "    tty: false",
+                  "    {% endif %}"), []),
+    "a container that only some branches name": (
+        "{% if region is defined %}\ncontainers:\n{% endif %}\n{% if region is defined %}\n  - {name: a, image: 'b:1'}\n{% endif %}", []),
+    "what two branches need from each other": (
+        "containers:\n{% if mesh_name != 'x' %}\n  - name: a\n{% endif %}\n{% if mesh_name|length > 0 %}\n    image: 'b:1'\n{% endif %}",
+        [("warning", "MI401")]),
+    "a list inside text": (container("    args: ['{{ values.list }}']"), [("error", "MI401")]),
+    "a loop over numbers": (container("    {% for x in values.a %}", "    {% endfor %}"), [("error", "MI301")]),
+    "an endless loop": ("{% for a in range(99999) %}{% endfor %}", [("error", "MI303")]),
+    "a key that is a value": ("metadata: {labels: { {{ values.image }}: a}}", [("error", "MI401")]),
+    "rights at home": ("spec: {hostPID: true}", []),
+    "one list": ("- a", [("error", "MI401")]),
+    "nothing at all": ("", []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), OF_TEMPLATES.values(), ids=OF_TEMPLATES.keys())
+def test_a_template_is_judged_branch_by_branch(text: str, expected: list[tuple[str, str]]) -> None:
+    values = "values: {a: 1, b: 2, image: 'envoy:latest', list: [1]}"
+    told = codes(a_mesh(values), a_template(text))
+    assert [one for one in told if one[1] != "MI702"] == expected
+
+
+OF_MESHES: dict[str, tuple[tuple[str, ...], list[tuple[str, str]]]] = {
+    "an override without a value": (("overrides: [zone]",), [("warning", "MI701")]),
+    "a value that nothing reads": (("values: {a: 1}",), [("warning", "MI702")]),
+    "names that differ in case": (("values: {logLevel: a}", "overrides: [loglevel, logLevel]"),
+                                  [("warning", "MI702"), ("warning", "MI701"), ("warning", "MI707")]),
+    "an unknown field": (("overides: [a]",), [("error", "MI103"), ("warning", "MI703")]),
+    "a bad selector": (("injectionSelector: {podSelector: {matchExpressions: [{key: a, operator: Is}]}}",), [("error", "MI208")]),
+    "another ConfigMap": (("sidecarPatchConfigMap: {name: nope}",), [("error", "MI205"), ("warning", "MI703")]),
+    "another key": (("sidecarPatchConfigMap: {name: sidecar, key: nope}",), [("error", "MI207")]),
+    "a mesh that is off may be incomplete": (("enableAutoInject: false", "sidecarPatchConfigMap: {name: nope}"), [("warning", "MI703")]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("fields", "expected"), OF_MESHES.values(), ids=OF_MESHES.keys())
+def test_a_mesh_is_judged(fields: tuple[str, ...], expected: list[tuple[str, str]]) -> None:
+    assert sorted(codes(a_mesh(*fields), a_template(container()))) == sorted(expected)
+
+
+def test_a_value_that_is_read_as_part_of_the_whole_is_used() -> None:
+    for text in ("args: [{{ values|tojson }}]", "args: [{{ values['a' ~ 'b'] }}]", "args: [{{ values.ab|d('') }}]"):
+        assert codes(a_mesh("values: {ab: x}"), a_template(container(f"    {text}"))) == []
+
+
+def test_a_tenant_is_told_of_rights_in_any_branch_and_of_foreign_config_maps() -> None:
+    text = container("    {% if mesh_name == 'x' %}", "    securityContext: {privileged: true}", "    {% endif %}")
+    assert codes(a_mesh(namespace="shop"), a_template(text, "shop")) == [("error", "MI402")]
+    foreign = a_mesh("sidecarPatchConfigMap: {name: sidecar, namespace: mesh-system}", namespace="shop")
+    assert ("error", "MI206") in codes(foreign, a_template(container()))
+
+
+def test_a_certain_tie_is_told_and_an_uncertain_one_is_not() -> None:
+    text = a_template(container())
+    assert codes(a_mesh(name="a"), a_mesh(name="b"), text) == [("warning", "MI704")]
+    assert codes(a_mesh(name="a"), a_mesh("priority: 1", name="b"), text) == []
+    assert codes(a_mesh(name="a"), a_mesh("injectionSelector: {podSelector: {matchLabels: {app: b}}}", name="b"), text) == []
+    assert codes(a_mesh(name="a"), a_mesh("mode: Audit", name="b"), text) == []
+    assert codes(a_mesh(name="a"), a_mesh("enableAutoInject: false", name="b"), text) == []
+
+
+def test_a_template_that_no_mesh_names_is_judged_all_the_same() -> None:
+    assert codes(a_template(container("    imagee: x"))) == [("warning", "MI703"), ("error", "MI401")]
+    assert codes(a_template("spec: {hostPID: true}", "shop")) == [("warning", "MI703"), ("error", "MI402")]
+
+
+def test_a_place_is_that_in_the_file_also_where_the_template_stands_in_quotes() -> None:
+    block, quoted = (
+        a_template(container("    imagee: x")),
+        CONFIG_MAP.replace("NAMESPACE", "mesh-system").replace("patch: |\n", 'patch: "containers: [{name: a, imagee: x}]"\n'),
+    )
+    mesh = a_mesh()
+    for text, line in ((block, 17), (quoted, 13)):
+        (finding,) = [one for one in found(mesh, text) if one.severity is Severity.ERROR]
+        assert (finding.place.source, finding.place.line) == ("all.yaml", line)
+
+
+def test_the_same_thing_at_the_same_place_is_told_once() -> None:
+    text = a_template(container("    args: [{{ values.nope }}]", "    imagee: x"))
+    assert codes(a_mesh(name="a"), a_mesh("priority: 1", name="b"), text) == [("error", "MI302"), ("error", "MI401")]
