@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from mesh_injector.engine import checks, overlay, schema
 from mesh_injector.engine.checks import Finding
-from mesh_injector.engine.overlay import Overlay
+from mesh_injector.engine.overlay import FromTemplate, Overlay
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Namespace
 from mesh_injector.engine.selector import Selector
@@ -98,7 +98,7 @@ def findings(rendered: Rendered, *, privileged: bool) -> list[Finding]:
 
 def located(rendered: Rendered, finding: Finding) -> Problem:
     """Give a finding its place in the template."""
-    return Overlay({}, {}, rendered).error(finding).problem
+    return Overlay({}, {}, FromTemplate(rendered)).error(finding).problem
 
 
 def _judged(template: PatchTemplate, branch: Branch, *, privileged: bool) -> Iterator[tuple[Problem, int]]:
