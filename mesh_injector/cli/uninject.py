@@ -25,7 +25,7 @@ def uninject(  # noqa: PLR0913 # the parameters are the command's flags
 
     Examples:
 
-      kubectl get deploy cart -o yaml | mesh-injector uninject -f - | kubectl apply -f -
+      kubectl get deploy cart -o yaml | mesh-injector uninject -f - | kubectl replace -f -
 
       mesh-injector uninject -f injected.yaml -o diff
     """
