@@ -25,7 +25,7 @@ def main() -> None:
     version = schema.KUBERNETES_VERSION
     cases = json.loads(CASES.read_bytes())["cases"]
     pods = "".join(json.dumps(pod_of(case["template"])) + "\n" for case in cases)
-    command = [sys.executable, HERE / "go_pods" / "run.py", "--version", version, "judge"]
+    command = [sys.executable, str(HERE / "go_pods" / "run.py"), "--version", version, "judge"]
     answers = subprocess.run(command, input=pods.encode(), stdout=subprocess.PIPE, check=True).stdout.splitlines()
     judged = [
         {
