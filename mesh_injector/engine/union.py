@@ -45,12 +45,13 @@ def _containers(pod: Pod, spec: Mapping[str, Any]) -> Iterator[Finding]:
     for path, ours in finding.containers(spec):
         kind, fields = str(path[1]), frozenset(ours) - {"name"}
         if "image" in ours:
-            yield from finding.at(path, around.of_container(ours, after, fields))
+            yield from finding.at(path, _told(around.of_container(ours, after, fields)))
             continue
         theirs = _named(pod.spec_member(kind), ours["name"])
-        before = {one.what for one in _rules(theirs, kind, fields, _Around(pod, {}))}
         brought = {name: together(theirs.get(name), ours[name], _CONTAINER.field(name), name, f"containers.{name}") for name in fields}
-        for one in _rules({**theirs, **brought}, kind, fields, after):
+        found = _told(_rules({**theirs, **brought}, kind, fields, after))
+        before = {one.what for one in _told(_rules(theirs, kind, fields, _Around(pod, {})))} if found else set()
+        for one in found:
             if one.what not in before:
                 where = (*path, *(one.path[:1] if one.path[0] in ours else ()))
                 yield Finding(where, f"{one.what}, in the pod as it would be", one.fix)
@@ -61,14 +62,23 @@ def _rules(container: Mapping[str, Any], kind: str, fields: frozenset[str], spec
     yield from around.of_container(container, spec, fields)
 
 
+def _told(findings: Iterator[Finding]) -> list[Finding]:
+    """What rules find; nothing in a pod whose members are not even of the right types, which is the API server's to tell."""
+    try:
+        return list(findings)
+    except (AttributeError, KeyError, TypeError):
+        return []
+
+
 def _specs(pod: Pod, spec: Mapping[str, Any]) -> Iterator[Finding]:
     for fields, rule in around.SPEC_RULES:
         if fields.isdisjoint(spec):
             continue
         theirs = {name: pod.spec_member(name) for name in fields}
         merged = {**theirs, **{name: together(theirs[name], spec[name], _SPEC.field(name), name) for name in fields & spec.keys()}}
-        before = {one.what for one in rule(theirs)}
-        for one in rule(merged):
+        found = _told(rule(merged))
+        before = {one.what for one in _told(rule(theirs))} if found else set()
+        for one in found:
             if one.what not in before:
                 field = one.path[0] if one.path[0] in spec else min(fields & spec.keys())
                 yield Finding(("spec", field), f"{one.what}, in the pod as it would be", one.fix)

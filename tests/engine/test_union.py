@@ -185,3 +185,24 @@ def test_an_annotation_about_a_container_that_is_not_there_is_told() -> None:
     assert together(with_app(), {}, {key: "runtime/default"}) == [(f"metadata.annotations.{key}", what)]
     assert together(with_app(), {"containers": [{"name": "envoy", "image": "x"}]}, {key: "runtime/default"}) == []
     assert together({"containers": [{"name": "envoy"}]}, {}, {key: "runtime/default"}) == []
+
+
+ODD = ["text", 5, True, ["text"], [5], [None], {"a": 5}, {"limits": {"cpu": None}}, {"preStop": "x"}]
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize(
+    "field", ["securityContext", "resources", "lifecycle", "livenessProbe", "volumeMounts", "volumeDevices", "env", "restartPolicy"]
+)
+def test_a_pod_whose_members_are_of_the_wrong_types_is_left_to_the_api_server(field: str, odd: Any) -> None:
+    brought = {
+        "securityContext": {"allowPrivilegeEscalation": False},
+        "resources": {"requests": {"cpu": "1"}},
+        "lifecycle": {"preStop": {"sleep": {"seconds": 1}}},
+        "livenessProbe": RUNS,
+        "volumeMounts": [{"name": "a", "mountPath": "/a"}],
+        "env": [{"name": "A", "value": "x"}],
+    }
+    assert together(with_app(**{field: odd}), {**with_app(**brought), "volumes": [{"name": "a", "emptyDir": {}}]}) == []
+    spec_fields = ("os", "dnsConfig", "hostUsers", "terminationGracePeriodSeconds", "resourceClaims", "volumes")
+    together({**with_app(), **dict.fromkeys(spec_fields, odd)}, {**with_app(**brought), "dnsPolicy": "None"})

@@ -84,13 +84,15 @@ SPEC_RULES: Final[tuple[tuple[frozenset[str], SpecRule], ...]] = (
 
 
 def _sleeps(container: Members, spec: Members) -> Iterator[Finding]:
+    """Source: https://kubernetes.io/docs/concepts/containers/container-lifecycle-hooks/."""
     for name in ("postStart", "preStop"):
-        seconds = (((container.get("lifecycle") or {}).get(name) or {}).get("sleep") or {}).get("seconds", 0)
-        grace = spec["terminationGracePeriodSeconds"]
-        grace = 30 if grace is None else max(grace, 1) if grace < 0 else grace
-        if seconds > grace:
-            what = f"sleeps {seconds} seconds, and the pod has {grace} to end (`terminationGracePeriodSeconds`)"
-            yield Finding(("lifecycle", name, "sleep"), what, "sleep no longer than that")
+        seconds = (((container.get("lifecycle") or {}).get(name) or {}).get("sleep") or {}).get("seconds")
+        if seconds:
+            grace = spec["terminationGracePeriodSeconds"]
+            grace = 30 if grace is None else 1 if grace < 0 else grace
+            if seconds > grace:
+                what = f"sleeps {seconds} seconds, and the pod has {grace} to end (`terminationGracePeriodSeconds`)"
+                yield Finding(("lifecycle", name, "sleep"), what, "sleep no longer than that")
 
 
 def _processes(container: Members, spec: Members) -> Iterator[Finding]:
@@ -101,9 +103,8 @@ def _processes(container: Members, spec: Members) -> Iterator[Finding]:
 
 def _claims(container: Members, spec: Members) -> Iterator[Finding]:
     """Source: https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/."""
-    known = {claim.get("name") for claim in spec["resourceClaims"] or ()}
     for index, claim in enumerate((container.get("resources") or {}).get("claims") or ()):
-        if claim["name"] not in known:
+        if not any(known.get("name") == claim["name"] for known in spec["resourceClaims"] or ()):
             what = f"the claim `{claim['name']:.80}` is not there"
             yield Finding(("resources", "claims", index), what, "add it under `spec.resourceClaims`")
 
@@ -112,18 +113,20 @@ def _files(container: Members, spec: Members) -> Iterator[Finding]:
     """Source: a variable that is read from a file needs an `emptyDir` that holds it; a volume without a source is one."""
     for index, variable in enumerate(container.get("env") or ()):
         reference = (variable.get("valueFrom") or {}).get("fileKeyRef")
-        volumes = [volume for volume in spec["volumes"] or () if reference and volume.get("name") == reference["volumeName"]]
-        if reference and not any("emptyDir" in volume or set(volume) == {"name"} for volume in volumes):
+        if reference and not any(
+            volume.get("name") == reference["volumeName"] and ("emptyDir" in volume or len(volume) == 1) for volume in spec["volumes"] or ()
+        ):
             at = ("env", index, "valueFrom", "fileKeyRef")
             yield Finding(at, f"reads from `{reference['volumeName']:.80}`, which is no `emptyDir` of the pod", "add one under `volumes`")
 
 
 def _blocks(container: Members, spec: Members) -> Iterator[Finding]:
     """Source: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#raw-block-volume-support."""
-    if container.get("volumeDevices") and spec["hostUsers"] is False:
+    devices = container.get("volumeDevices") or ()
+    if devices and spec["hostUsers"] is False:
         yield Finding(("volumeDevices",), "do not go with `hostUsers: false`", "mount the volume instead")
     claims = {volume.get("name"): {"persistentVolumeClaim", "ephemeral"}.isdisjoint(volume) for volume in spec["volumes"] or ()}
-    for index, device in enumerate(container.get("volumeDevices") or ()):
+    for index, device in enumerate(devices):
         if claims.get(device.get("name")):
             yield Finding(("volumeDevices", index), "is no claim, which a device must be", "mount the volume instead")
 

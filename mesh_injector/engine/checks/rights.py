@@ -1,6 +1,6 @@
 """Fields that give a pod more than its author had, judged by value: only for home meshes whose ConfigMap is at home too.
 
-The list is that of the contract and, beside it, what Kubernetes' Pod Security Standards call privileged:
+Beside names and classes that carry rights of their own, the list is what Kubernetes' Pod Security Standards call more than baseline:
 https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline. What it leaves out, docs/reference.md says and why.
 """
 
