@@ -132,6 +132,19 @@ def test_clients_that_hold_much_memory_without_coming_to_an_end_are_cut_off(serv
         assert client.review(sample("deployment"))["patchType"] == "JSONPatch"
 
 
+def test_clients_that_vanish_hold_no_memory(serve: Serve, options: Options, sample: Sample) -> None:
+    with serve(replace(options, limits=Limits(held_bytes=1_050_000, drain_seconds=1))) as client:
+        for _ in range(3):
+            with client.dial() as gone:
+                begin(gone, b" " * 60_000)
+            client.review(sample("deployment"))
+        with client.dial() as last:
+            begin(last, b" " * 60_000)
+            client.review(sample("deployment"))
+            last.sendall(b" " * 940_000)
+            assert last.recv(100).startswith(b"HTTP/1.1 400 ")
+
+
 def test_reviews_that_were_answered_hold_no_memory(serve: Serve, options: Options, sample: Sample) -> None:
     with serve(replace(options, limits=Limits(held_bytes=50_000, drain_seconds=1))) as client:
         for _ in range(20):
