@@ -44,7 +44,8 @@ def of(tree: nodes.Template) -> Iterator[Branch]:
     """Iterate over the texts of a checked template, none twice: first with no condition met, then each branch with its own."""
     seen: set[str] = set()
     characters = 0
-    for truth in ({}, *_conditions(tree.body, {})):
+    truths = {frozenset(truth.items()): truth for truth in ({}, *_conditions(tree.body, {}))}
+    for truth in truths.values():
         pieces = [(0, 1, ""), *_pieces(tree.body, truth)]
         branch = _joined(pieces)
         if branch.text not in seen:

@@ -1,10 +1,13 @@
 """What can be said without a pod: errors where no pod can be injected, warnings where some may not, and nothing about what is right."""
 
 import pytest
+from hypothesis import given
 
 from mesh_injector import documents
 from mesh_injector.formats.mesh import lint
 from mesh_injector.formats.mesh.lint import Finding, Severity
+from tests import corpora
+from tests.engine.template.test_any_template import templates
 
 CONFIG_MAP = """\
 apiVersion: v1
@@ -154,3 +157,15 @@ def test_a_place_is_that_in_the_file_also_where_the_template_stands_in_quotes() 
 def test_the_same_thing_at_the_same_place_is_told_once() -> None:
     text = a_template(container("    args: [{{ values.nope }}]", "    imagee: x"))
     assert codes(a_mesh(name="a"), a_mesh("priority: 1", name="b"), text) == [("error", "MI302"), ("error", "MI401")]
+
+
+@given(templates)
+def test_any_template_of_the_language_is_judged_without_a_fault_of_ours(text: str) -> None:
+    assert all(finding.place.source == "t.j2" for finding in lint.of_template(text, "t.j2"))
+
+
+def test_a_hostile_template_is_judged_within_the_bounds() -> None:
+    for attack in corpora.templates():
+        told = lint.of_template(attack.template, "t.j2")
+        assert len(told) < 1000, attack.id
+        assert all(len(finding.problem.what) < 1000 for finding in told), attack.id
