@@ -34,6 +34,7 @@ LAX: Final = {
     "HTTPHeader": ("value",),
     "ISCSIVolumeSource": ("lun",),
     "PreferredSchedulingTerm": ("preference",),
+    "ScaleIOVolumeSource": ("secretRef",),
     "SleepAction": ("seconds",),
     "Sysctl": ("value",),
 }
