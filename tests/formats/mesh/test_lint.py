@@ -169,3 +169,11 @@ def test_a_hostile_template_is_judged_within_the_bounds() -> None:
         told = lint.of_template(attack.template, "t.j2")
         assert len(told) < 1000, attack.id
         assert all(len(finding.problem.what) < 1000 for finding in told), attack.id
+
+
+def test_what_is_judged_of_a_stand_in_counts_for_nothing_and_the_name_of_a_field_is_none() -> None:
+    def told(line: str) -> list[str]:
+        return [finding.problem.what for finding in lint.of_template(container(f"    {line}"), "t.j2")]
+
+    assert told("ports: [{containerPort: 1, protocol: {{ mesh_name }}}]") == []
+    assert told("imagee: {{ mesh_name }}") == ["`spec.containers[0].imagee`: unknown field `imagee`"]
