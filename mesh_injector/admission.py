@@ -31,11 +31,7 @@ WARNINGS_CHARACTERS: Final = 4096
 RETRY_SECONDS: Final = 1
 """An API server makes the header Retry-After of it, and clients of Kubernetes obey that."""
 
-_STATUSES: Final[dict[Reason, dict[str, Any]]] = {
-    Reason.OVERLOADED: {"code": 429, "reason": "TooManyRequests", "details": {"retryAfterSeconds": RETRY_SECONDS}},
-    Reason.NOT_READY: {"code": 503, "reason": "ServiceUnavailable", "details": {"retryAfterSeconds": RETRY_SECONDS}},
-}
-_INVALID: Final[dict[str, Any]] = {"code": 422, "reason": "Invalid"}
+_RETRIED: Final = {Reason.OVERLOADED: (429, "TooManyRequests"), Reason.NOT_READY: (503, "ServiceUnavailable")}
 _HEAD: Final = re.compile(rb'\{"kind":"AdmissionReview","apiVersion":"(admission\.k8s\.io/v1(?:beta1)?)","request":\{"uid":"([\w-]+)"')
 """How every API server begins a review: Go writes the members of a structure in their order."""
 
@@ -134,7 +130,7 @@ def respond(request: AdmissionRequest, outcome: Outcome) -> bytes:
         response["patch"] = base64.b64encode(_ENCODER.encode(outcome.patch)).decode("ascii")
     if outcome.error is not None:
         if outcome.verdict is Verdict.REFUSED:
-            response["status"] = {**_STATUSES.get(outcome.reason, _INVALID), "message": outcome.message}
+            response["status"] = _status(outcome)
         else:
             annotations["message"] = outcome.message
     if told:
@@ -143,9 +139,10 @@ def respond(request: AdmissionRequest, outcome: Outcome) -> bytes:
     return _review(request, response)
 
 
-def not_a_pod(request: AdmissionRequest) -> bytes:
-    """Allow what is no creation of a pod, untouched."""
-    return respond(request, Outcome(Verdict.SKIPPED, Reason.NOT_A_POD))
+def _status(outcome: Outcome) -> dict[str, Any]:
+    code, reason = _RETRIED.get(outcome.reason, (422, "Invalid"))
+    retry = {"details": {"retryAfterSeconds": RETRY_SECONDS}} if outcome.reason in _RETRIED else {}
+    return {"code": code, "message": outcome.message, "reason": reason, **retry}
 
 
 def refused(error: InjectionError) -> Outcome:

@@ -223,7 +223,9 @@ def test_where_no_mesh_can_be_named_the_annotations_are_empty_and_the_warning_sa
 
 
 def test_what_is_no_creation_of_a_pod_is_allowed_untouched() -> None:
-    found = json.loads(admission.not_a_pod(admission.decode(review(operation="DELETE"))))["response"]
+    found = json.loads(admission.respond(admission.decode(review(operation="DELETE")), Outcome(Verdict.SKIPPED, Reason.NOT_A_POD)))[
+        "response"
+    ]
     assert found == {
         "uid": "705ab4f5",
         "allowed": True,

@@ -49,7 +49,10 @@ data:
     metadata: {labels: {injected: "true"}, annotations: {ports: "{{ app_ports }}"}}
     spec:
       containers:
-        - {name: envoy, image: envoy:v1, args: [--log-level, "{{ values.level }}"], env: [{name: POD, value: "{{ pod.metadata|tojson }}"}]}
+        - name: envoy
+          image: envoy:v1
+          args: [--log-level, "{{ values.level }}"]
+          env: [{name: ACCOUNT, value: "{{ pod.spec.serviceAccountName|default('none') }}"}]
         {% for name in container_names %}
         - {name: "{{ name }}", env: [{name: INJECTED, value: "{{ name }}"}], volumeMounts: [{name: shared, mountPath: /shared}]}
         {% endfor %}
