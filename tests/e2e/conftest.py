@@ -1,5 +1,6 @@
 """What the end-to-end tests share: one cluster for all that can share it, logs beside a failure, and a loud word where they did not run."""
 
+import itertools
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,6 +13,7 @@ from tests.e2e.cluster import Cluster, Network
 from tests.e2e.controlplane import build
 
 HERE = Path(__file__).parent
+NUMBERS = itertools.count()
 NOT_BUILT = "there is no control plane: run `make controlplane` (needs Go), or set KUBEBUILDER_ASSETS"
 
 Start = Callable[[], AbstractContextManager[Cluster]]
@@ -60,7 +62,8 @@ def with_controllers(shared: Cluster) -> Iterator[Cluster]:
 @pytest.fixture
 def namespace(shared: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
     """A namespace of the test's own, of team shop."""
-    name = request.node.name.partition("[")[0].removeprefix("test_").replace("_", "-")[:60].strip("-")
+    words = request.node.name.partition("[")[0].removeprefix("test_").replace("_", "-")
+    name = f"{words[:50].strip('-')}-{next(NUMBERS)}"
     shared.add_namespace(name, team="shop")
     yield name
     shared.kubectl("delete", "namespace", name, "--wait=false").ok()

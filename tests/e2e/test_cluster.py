@@ -37,7 +37,8 @@ def test_a_token_has_the_rights_of_its_service_account_and_no_others(shared: Clu
     token = shared.token_of(namespace, "default")
     assert shared.kubectl("auth", "whoami", token=token).ok().count(f"system:serviceaccount:{namespace}:default") == 1
     assert "forbidden" in shared.kubectl("get", "pods", "-n", namespace, token=token).stderr.lower()
-    shared.kubectl("create", "rolebinding", "read", "--clusterrole=view", f"--serviceaccount={namespace}:default", "-n", namespace).ok()
+    shared.kubectl("create", "role", "read", "--verb=list", "--resource=pods", "-n", namespace).ok()
+    shared.kubectl("create", "rolebinding", "read", "--role=read", f"--serviceaccount={namespace}:default", "-n", namespace).ok()
     processes.eventually(lambda: shared.kubectl("get", "pods", "-n", namespace, token=token).code == 0, "the role binding counts")
 
 

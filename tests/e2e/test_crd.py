@@ -84,7 +84,7 @@ def test_every_rule_is_shown_to_refuse() -> None:
     assert [start for start in REFUSED if not any(message.startswith(start) for message in messages)] == []
 
 
-@pytest.mark.parametrize(("message", "mesh"), refused())
+@pytest.mark.parametrize(("message", "mesh"), list(refused()))
 def test_a_rule_refuses_with_its_message(meshes: Cluster, namespace: str, message: str, mesh: dict[str, Any]) -> None:
     done = meshes.kubectl("create", "--validate=false", "-n", namespace, "-f", "-", stdin=yaml.safe_dump(mesh))
     assert done.code == 1
@@ -140,7 +140,7 @@ def test_the_status_is_a_subresource(meshes: Cluster, namespace: str) -> None:
     meshes.kubectl("patch", "mesh", "payments", "-n", namespace, "--type=merge", "-p", "spec: {priority: 5}").ok()
     assert meshes.get("mesh", "payments", "-n", namespace)["metadata"]["generation"] == 2
     patch = ("patch", "mesh", "payments", "-n", namespace, "--subresource=status", "--type=merge", "-p")
-    meshes.kubectl(*patch, "{spec: {priority: 9}, status: {observedGeneration: 2}}").ok()
+    meshes.kubectl(*patch, '{"spec": {"priority": 9}, "status": {"observedGeneration": 2}}').ok()
     found = meshes.get("mesh", "payments", "-n", namespace)
     assert (found["spec"]["priority"], found["status"]) == (5, {"observedGeneration": 2})
 

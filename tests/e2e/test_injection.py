@@ -26,7 +26,8 @@ def replica(
     with_controllers.add_namespace("shop", team="shop")
     with_controllers.add_namespace("legacy", team="shop", **{"mesh-injector.io/inject": "disabled"})
     with serve(SAMPLES) as running:
-        registered(ENTRY, f"https://{running.address}:{running.port}/mutate", running.ca, namespaceSelector=SELECTOR)
+        registered(ENTRY, running.url, running.ca, namespaceSelector=SELECTOR)
+        processes.eventually(lambda: asked(with_controllers, running) == 1, "the registration is in force")
         yield running
         with_controllers.kubectl("delete", "all", "--all", "-n", "shop", "--grace-period=0", "--force").ok()
 
@@ -43,6 +44,13 @@ def workload(request: pytest.FixtureRequest) -> dict[str, Any]:
         spec = {"selector": spec["selector"], "template": spec["template"]}
     version = "batch/v1" if kind == "Job" else "apps/v1"
     return {**deployment, "apiVersion": version, "kind": kind, "metadata": {"name": kind.lower(), "namespace": "shop"}, "spec": spec}
+
+
+def asked(cluster: Cluster, replica: webhook.Replica) -> int:
+    """How often the webhook is asked about one pod, which is not to be."""
+    before = replica.reviews()
+    cluster.kubectl("run", "probe", "--image=a", "-n", "shop", "--dry-run=server").ok()
+    return replica.reviews() - before
 
 
 def pods_of(cluster: Cluster, name: str) -> list[dict[str, Any]]:
@@ -93,8 +101,8 @@ def test_a_pod_that_asked_in_vain_is_warned_in_the_terminal(with_controllers: Cl
 def test_a_pod_that_another_webhook_sends_round_again_is_injected_once(
     with_controllers: Cluster, replica: webhook.Replica, registered: Callable[..., None], workload: dict[str, Any]
 ) -> None:
-    url = f"https://{replica.address}:{replica.port}/mutate"
-    registered("zz-again", url, replica.ca, namespaceSelector=SELECTOR)
+    registered("zz-again", replica.url, replica.ca, namespaceSelector=SELECTOR)
+    processes.eventually(lambda: asked(with_controllers, replica) == 2, "both registrations are in force")
     template = workload["spec"]["template"]
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {**template["metadata"], "name": "twice", "namespace": "shop"}, "spec": template["spec"]}
     with_controllers.create(pod).ok()

@@ -34,9 +34,14 @@ class Replica:
     port: int
     ca: bytes
 
+    @property
+    def url(self) -> str:
+        """Where it takes reviews."""
+        return f"https://{self.address}:{self.port}/mutate"
+
     def reviews(self) -> int:
         """Count the reviews that it has answered."""
-        return self.process.said().count("outcome=")
+        return self.process.said().count(" outcome=")
 
 
 def issue_certificate(folder: Path, *hosts: str) -> certs.Pair:
@@ -89,14 +94,19 @@ class Recorder:
     ca: bytes
     bodies: list[bytes] = field(default_factory=list)
 
-    def of(self, case: str) -> list[bytes]:
-        """Find the reviews of objects that carry the label `case`."""
-        return [body for body in self.bodies if case == _case(json.loads(body)["request"])]
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"https://127.0.0.1:{self.port}/"
+
+    def of(self, case: str, operation: str) -> list[bytes]:
+        """Find the reviews of an operation on objects that carry the label `case`."""
+        return [body for body in self.bodies if (case, operation) == _about(json.loads(body)["request"])]
 
 
-def _case(request: dict[str, Any]) -> str | None:
-    labels = (request["object"] or request["oldObject"])["metadata"].get("labels") or {}
-    return labels.get("case")
+def _about(request: dict[str, Any]) -> tuple[str, str]:
+    labels = (request["object"] or request["oldObject"])["metadata"]["labels"]
+    return labels["case"], request["operation"]
 
 
 @contextlib.contextmanager

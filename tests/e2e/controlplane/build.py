@@ -68,8 +68,9 @@ def is_given() -> bool:
 
 def version() -> str:
     """Name the exact version that is pinned, such as `v1.37.0`."""
-    found = re.findall(r"^require k8s\.io/kubernetes (\S+)$", (_chosen() / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
-    return str(found[0])
+    found = re.search(r"^\s*(?:require )?k8s\.io/kubernetes (v\S+)$", (_chosen() / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
+    assert found, "pin.py writes that line"
+    return found[1]
 
 
 def missing() -> list[str]:

@@ -4,6 +4,7 @@ The engine is asked as the webhook asks it, with a Mesh and a ConfigMap; the API
 """
 
 import concurrent.futures
+import http
 import http.client
 import json
 import re
@@ -33,6 +34,8 @@ class Answer:
     message: str = ""
     causes: tuple[tuple[str, str], ...] = ()
     body: Any = None
+    of_cluster: bool = False
+    """Whether it is refused by an admission plugin, for what is or is not in this cluster: a service account, a priority class."""
 
     @property
     def keys(self) -> set[str]:
@@ -52,13 +55,13 @@ class Verdict:
 
     @property
     def missed(self) -> bool:
-        """Whether we injected what the API server refuses."""
-        return not self.ours and bool(self.theirs.message)
+        """Whether we injected what the API server refuses, whatever else is in the cluster."""
+        return not self.ours and bool(self.theirs.message) and not self.theirs.of_cluster
 
     @property
     def wronged(self) -> bool:
-        """Whether we refused as invalid what the API server accepts."""
-        return self.reason == Reason.RENDERED_INVALID_POD and not self.theirs.message
+        """Whether we refused as invalid what the API server accepts, and did not merely drop because a feature of it is off."""
+        return self.reason == Reason.RENDERED_INVALID_POD and not self.theirs.message and not dropped(self.pod, self.theirs.body)
 
     def told(self) -> str:
         """Tell all of it as JSON."""
@@ -68,9 +71,10 @@ class Verdict:
 
 def _key(text: str) -> str:
     text = re.sub(r"\[[^\]]*\]", "[]", text)
-    text = re.sub(r'"(?:[^"\\]|\\.)*"|`[^`]*`', "…", text)
-    text = re.sub(r"(Invalid value|Unsupported value|Duplicate value|Not found|Too long): [^:]*(: |$)", r"\1: … ", text)
-    return re.sub(r"\b-?\d+\b|supported values.*", "#", text).strip()[:160]
+    text = re.sub(r'"(?:[^"\\]|\\.)*"|`[^`]*`|\{.*\}', "…", text)
+    text = re.sub(r"((?:Invalid|Unsupported|Duplicate) value|Not found|Too long|Too many): [^:]*(: |$)", r"\1: … ", text)
+    text = re.sub(r"(not supported|unsupported pod version|supported values):.*", r"\1", text)
+    return re.sub(r"(?<!\w)-?\d+\w*", "#", text).strip()[:160]
 
 
 class Court:
@@ -93,7 +97,8 @@ class Court:
         if response.status == 201:
             return Answer(body=body)
         causes = (body.get("details") or {}).get("causes") or ()
-        return Answer(body["message"], tuple((cause.get("field", ""), cause.get("message", "")) for cause in causes))
+        told = tuple((cause.get("field", ""), cause.get("message", "")) for cause in causes)
+        return Answer(body["message"], told, of_cluster=response.status == http.HTTPStatus.FORBIDDEN)
 
     def try_all(self, cases: Iterable[Case]) -> Iterator[Verdict]:
         """Try cases, several at once, in their order."""
@@ -160,6 +165,13 @@ def _same(node: Node, one: Any, other: Any) -> bool:
     if not (node.merge_keys and isinstance(one, dict) and isinstance(other, dict)):
         return False
     return all(one.get(key, "TCP") == other.get(key, "TCP") for key in node.merge_keys)
+
+
+def dropped(sent: Any, kept: Any) -> bool:
+    """Whether an API server left out something that it was sent; empty things it may leave out."""
+    if isinstance(sent, dict):
+        return any(name not in kept or dropped(value, kept[name]) for name, value in sent.items() if value not in ({}, [], "", None, False, 0))
+    return isinstance(sent, list) and (len(sent) != len(kept) or any(map(dropped, sent, kept)))
 
 
 def without_nulls(value: Any) -> Any:
