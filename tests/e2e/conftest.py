@@ -4,12 +4,11 @@ import itertools
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.e2e import cluster, processes, webhook
-from tests.e2e.cluster import Cluster, Network
+from tests.e2e import cluster, processes
+from tests.e2e.cluster import Cluster
 from tests.e2e.controlplane import build
 
 HERE = Path(__file__).parent
@@ -17,7 +16,6 @@ NUMBERS = itertools.count()
 NOT_BUILT = "there is no control plane: run `make controlplane` (needs Go), or set KUBEBUILDER_ASSETS"
 
 Start = Callable[[], AbstractContextManager[Cluster]]
-Serve = Callable[[Path], AbstractContextManager[webhook.Replica]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -67,27 +65,3 @@ def namespace(shared: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
     shared.add_namespace(name, team="shop")
     yield name
     shared.kubectl("delete", "namespace", name, "--wait=false").ok()
-
-
-@pytest.fixture
-def serve(tmp_path: Path) -> Serve:
-    """Run the webhook on a source, on loopback."""
-
-    def serving(source: Path) -> AbstractContextManager[webhook.Replica]:
-        return webhook.serve(tmp_path, Network.loopback(), source)
-
-    return serving
-
-
-@pytest.fixture
-def registered(shared: Cluster) -> Iterator[Callable[..., None]]:
-    """Register a webhook by URL, and take it away at the end."""
-    names: list[str] = []
-
-    def register(name: str, url: str, ca: bytes, **fields: Any) -> None:
-        names.append(name)
-        shared.apply(webhook.registration(name, {"url": url}, ca, **fields)).ok()
-
-    yield register
-    for name in names:
-        shared.kubectl("delete", "mutatingwebhookconfiguration", name).ok()

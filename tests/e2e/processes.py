@@ -88,7 +88,7 @@ def child(command: Sequence[str | Path], log: Path, environment: Mapping[str, st
         running.remove(started)
 
 
-def eventually(question: Callable[[], T], what: str, seconds: float = 60, while_lives: Sequence[Child] = ()) -> T:
+def eventually(question: Callable[[], T], what: str, seconds: float = 30, while_lives: Sequence[Child] = ()) -> T:
     """Ask until the answer is true and return it; fail after some seconds, and at once where a process that it needs has ended."""
     deadline = time.monotonic() + seconds
     while not (answer := question()):

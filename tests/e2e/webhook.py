@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from mesh_injector import certs
 from tests.e2e import processes
-from tests.e2e.cluster import Network
+from tests.e2e.cluster import Cluster, Network
 
 NAME: Final = "mesh-injector"
 HOME: Final = "mesh-system"
@@ -84,6 +84,20 @@ def registration(name: str, client: dict[str, Any], ca: bytes, **fields: Any) ->
     }
     kind = "MutatingWebhookConfiguration"
     return {"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": name}, "webhooks": [entry]}
+
+
+@contextlib.contextmanager
+def registered(cluster: Cluster, name: str, replica: Replica, namespace: str) -> Iterator[None]:
+    """Register a replica by URL for the pods of a namespace while the block lasts, which begins when the API server asks it."""
+    selector = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+    cluster.apply(registration(name, {"url": replica.url}, replica.ca, namespaceSelector=selector)).ok()
+    before = replica.reviews()
+    probe = ("run", "probe", "--image=a", "-n", namespace, "--dry-run=server")
+    processes.eventually(lambda: cluster.kubectl(*probe).code == 0 and replica.reviews() > before, "the registration is in force")
+    try:
+        yield
+    finally:
+        cluster.kubectl("delete", "mutatingwebhookconfiguration", name).ok()
 
 
 @dataclass

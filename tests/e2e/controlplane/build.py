@@ -68,7 +68,7 @@ def is_given() -> bool:
 
 def version() -> str:
     """Name the exact version that is pinned, such as `v1.37.0`."""
-    found = re.search(r"^\s*(?:require )?k8s\.io/kubernetes (v\S+)$", (_chosen() / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
+    found = re.search(r"^\s*(?:require )?k8s\.io/kubernetes (v\S+)", (_chosen() / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
     assert found, "pin.py writes that line"
     return found[1]
 

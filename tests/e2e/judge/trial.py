@@ -84,11 +84,18 @@ class Court:
         self._cluster, self._local, self._tls = cluster, threading.local(), cluster.tls()
         self._address = cluster.network.address, cluster.network.ports[1]
         self._made: dict[str, Any] = {}
+        self._connections: list[http.client.HTTPSConnection] = []
+
+    def close(self) -> None:
+        """Close the connections."""
+        for connection in self._connections:
+            connection.close()
 
     def create(self, pod: Mapping[str, Any], namespace: str = NAMESPACE) -> Answer:
         """Ask the API server whether it would create a pod."""
         if not hasattr(self._local, "connection"):
             self._local.connection = http.client.HTTPSConnection(*self._address, context=self._tls, timeout=30)
+            self._connections.append(self._local.connection)
         headers = {"Authorization": f"Bearer {self._cluster.token}", "Content-Type": "application/json"}
         path = f"/api/v1/namespaces/{namespace}/pods?dryRun=All&fieldValidation=Strict"
         self._local.connection.request("POST", path, json.dumps(pod), headers)
