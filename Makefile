@@ -51,8 +51,9 @@ crd: $(READY) ## write the CRD anew from the model
 coverage: $(READY) ## branch coverage
 	$(BIN)/pytest $(PYTEST_FLAGS) --cov --cov-report=term-missing:skip-covered
 
-schema: $(READY) ## write the bundled pod schema anew from Kubernetes' OpenAPI: make schema VERSION=v1.38.0 (needs Go)
+schema: $(READY) ## write what we know of Kubernetes anew, pod schema and defaults: make schema VERSION=v1.38.0 (needs Go)
 	$(BIN)/python scripts/generate_pod_schema.py $(if $(VERSION),--version $(VERSION))
+	$(BIN)/python scripts/generate_pod_defaults.py
 
 clean: ## remove everything that was set up or cached
 	rm -rf .venv .bootstrap .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist

@@ -1,9 +1,10 @@
-"""Write the bundled schema of a partial pod, mesh_injector/engine/pod_schema.json, from Kubernetes' own OpenAPI.
+"""Write the bundled schema of a partial pod, mesh_injector/engine/pod_schema.json, from Kubernetes' own OpenAPI and Go types.
 
     python scripts/generate_pod_schema.py --version v1.37.0    write the schema of that release
     python scripts/generate_pod_schema.py --check              is the file what its own release gives? exit 1 if not
 
-The OpenAPI comes with the Go module k8s.io/kubernetes, so `go` must be installed. To move to a new release run the first line with its
+The OpenAPI comes with the Go module k8s.io/kubernetes, so `go` must be installed; it does not say which words a field may hold, so
+these come from the constants of k8s.io/api and k8s.io/apimachinery. To move to a new release run the first line with its
 number and commit the file; docs/decisions/0002-bundled-pod-schema.md says why and what to look at.
 """
 
@@ -15,7 +16,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 TARGET: Final = Path(__file__).parents[1] / "mesh_injector" / "engine" / "pod_schema.json"
 POD: Final = "io.k8s.api.core.v1.Pod"
@@ -25,6 +26,18 @@ REFUSED_FIELDS: Final = {"PodSpec": ("ephemeralContainers",)}
 """Fields that Kubernetes refuses when a pod is created."""
 PARTIAL: Final = frozenset({"PodSpec"})
 """Definitions of which a template brings a part, so that nothing in them is required."""
+TYPES: Final = (("k8s.io/api", "core/v1/types.go"), ("k8s.io/apimachinery", "pkg/apis/meta/v1/types.go"))
+"""The Go modules and files whose constants are the words of the pod's fields."""
+OPEN_TYPES: Final = frozenset({"string", "Capability", "PodConditionType", "ResourceName", "StorageMedium"})
+"""Types of constants whose fields take other words too."""
+LAX: Final = {
+    "HTTPHeader": ("value",),
+    "ISCSIVolumeSource": ("lun",),
+    "PreferredSchedulingTerm": ("preference",),
+    "SleepAction": ("seconds",),
+    "Sysctl": ("value",),
+}
+"""Members that OpenAPI requires and that an API server takes as empty or 0 where they are missing."""
 EXTENSIONS: Final = (
     "x-kubernetes-list-map-keys",
     "x-kubernetes-list-type",
@@ -37,7 +50,11 @@ INT_OR_STRING: Final = {"type": ["integer", "string"], **BOUNDS["int32"]}
 QUANTITY: Final = {"type": ["string", "number"]}
 
 
-def pod_schema(swagger: Mapping[str, Any], version: str) -> dict[str, Any]:
+Words: TypeAlias = Mapping[str, Mapping[str, Sequence[str]]]
+"""The words that a field may hold, by definition and field."""
+
+
+def pod_schema(swagger: Mapping[str, Any], version: str, words: Words) -> dict[str, Any]:
     """The strict draft-04 schema of a partial pod, with every definition that it reaches under its short name.
 
     Raises ValueError if two definitions share a short name.
@@ -51,7 +68,7 @@ def pod_schema(swagger: Mapping[str, Any], version: str) -> dict[str, Any]:
         if origins.setdefault(short, name) != name:
             raise ValueError(f"{name} and {origins[short]} have the same short name")
         if short not in definitions:
-            source = _narrow(short, swagger["definitions"][name])
+            source = _narrow(short, _with_words(swagger["definitions"][name], words.get(short, {})))
             definitions[short] = QUANTITY if short == "Quantity" else _translate(source)
             waiting += _references(source)
     return {
@@ -70,10 +87,34 @@ def _narrow(short: str, source: Mapping[str, Any]) -> dict[str, Any]:
     """The definition without the fields that no template may bring; their names are kept, for a better message."""
     properties = source.get("properties", {})
     kept = [name for name in KEPT_FIELDS.get(short, properties) if name in properties and name not in REFUSED_FIELDS.get(short, ())]
-    narrow = {**source, "required": [] if short in PARTIAL else source.get("required", [])}
+    required = [] if short in PARTIAL else [name for name in source.get("required", []) if name not in LAX.get(short, ())]
+    narrow = {**source, "required": required}
     if left_out := sorted(set(properties).difference(kept)):
         narrow |= {"properties": {name: properties[name] for name in kept}, "x-mesh-injector-left-out": left_out}
     return narrow
+
+
+def _with_words(source: Mapping[str, Any], words: Mapping[str, Sequence[str]]) -> Mapping[str, Any]:
+    """The definition with the words of its fields; empty text is one, because Kubernetes puts a default in its place."""
+    properties = dict(source.get("properties", {}))
+    for name in set(words).intersection(properties):
+        is_list = properties[name]["type"] == "array"
+        told = {"type": "string", "enum": ["", *(word for word in words[name] if word)]}
+        properties[name] = {**properties[name], "items": told} if is_list else {**properties[name], **told}
+    return {**source, "properties": properties} if words else source
+
+
+def words_of(types: str) -> dict[str, dict[str, list[str]]]:
+    """The words of every struct's fields in the text of Go files: those of the constants of a field's type."""
+    constants: dict[str, list[str]] = {}
+    for kind, word in re.findall(r'^\s+\w+\s+(\w+)\s*=\s*"([^"]*)"', types, re.MULTILINE):
+        constants.setdefault(kind, []).append(word)
+    found: dict[str, dict[str, list[str]]] = {}
+    for struct, fields in re.findall(r"^type (\w+) struct \{\n(.*?)^\}", types, re.MULTILINE | re.DOTALL):
+        for kind, name in re.findall(r'^\t\w+\s+(?:\*|\[\])?(\w+)\s+`json:"(\w+)', fields, re.MULTILINE):
+            if kind in constants and kind not in OPEN_TYPES:
+                found.setdefault(struct, {})[name] = constants[kind]
+    return found
 
 
 def _references(source: object) -> list[str]:
@@ -101,6 +142,7 @@ def _translate(source: Mapping[str, Any]) -> dict[str, Any]:
         case "string" if source.get("format") == "int-or-string":
             return kept | INT_OR_STRING
         case kind:
+            kept |= {"enum": source["enum"]} if "enum" in source else {}
             return kept | {"type": kind} | BOUNDS.get(source.get("format", ""), {})
 
 
@@ -128,17 +170,24 @@ def _compact(value: object) -> str:
 
 def fetch(version: str) -> str:
     """The text that the file has for a release; ends the program with a message if the release cannot be fetched."""
+    swagger = downloaded("k8s.io/kubernetes", version) / "api" / "openapi-spec" / "swagger.json"
+    published = version.replace("v1.", "v0.", 1)  # Kubernetes' libraries carry its number with 0 for 1
+    types = "".join((downloaded(module, published) / file).read_text("utf-8") for module, file in TYPES)
+    return as_text(pod_schema(json.loads(swagger.read_text("utf-8")), version, words_of(types)))
+
+
+def downloaded(module: str, version: str) -> Path:
+    """The folder of a Go module; ends the program with a message if it cannot be fetched."""
     if not (go := shutil.which("go")):
-        sys.exit("`go` is not installed: it is needed to fetch the module k8s.io/kubernetes (https://go.dev/doc/install)")
-    done = subprocess.run([go, "mod", "download", "-json", f"k8s.io/kubernetes@{version}"], capture_output=True, text=True, check=False)
+        sys.exit("`go` is not installed: it is needed to fetch Kubernetes' modules (https://go.dev/doc/install)")
+    done = subprocess.run([go, "mod", "download", "-json", f"{module}@{version}"], capture_output=True, text=True, check=False)
     try:
-        module = json.loads(done.stdout)
+        told = json.loads(done.stdout)
     except ValueError:
         sys.exit(f"`go mod download` failed: {done.stderr.strip()}")
-    if "Error" in module:
-        sys.exit(f"cannot fetch {module['Error']}")
-    swagger = Path(module["Dir"], "api", "openapi-spec", "swagger.json").read_text("utf-8")
-    return as_text(pod_schema(json.loads(swagger), module["Version"]))
+    if "Error" in told:
+        sys.exit(f"cannot fetch {told['Error']}")
+    return Path(told["Dir"])
 
 
 def bundled_version() -> str:

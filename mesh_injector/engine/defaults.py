@@ -1,14 +1,17 @@
 """What Kubernetes does by itself, as data: how a member is merged, which values count as not set, and what is equal.
 
-Sources: the merge keys come with the bundled schema; the defaults are those of
-https://kubernetes.io/docs/reference/generated/kubernetes-api/v1.37/#podspec-v1-core as an API server fills them in before webhooks.
+The merge keys come with the bundled schema, the defaults from pod_defaults.json, which scripts/generate_pod_defaults.py writes from
+Kubernetes' own defaulting; what admission plugins fill in is a short table here.
 """
 
+import pkgutil
 import re
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Final
+
+import msgspec
 
 from mesh_injector.engine import address, schema
 
@@ -27,26 +30,27 @@ UNITS: Final = frozenset(
 )
 """Objects that mean one thing: merged field by field they would be two handlers or two profiles in one."""
 
-NOT_SET: Final[dict[str, tuple[Any, ...]]] = {
-    "restartPolicy": ("Always",),
-    "terminationGracePeriodSeconds": (30,),
-    "dnsPolicy": ("ClusterFirst",),
-    "serviceAccountName": ("default", ""),
-    "serviceAccount": ("default", ""),
-    "schedulerName": ("default-scheduler", ""),
-    "enableServiceLinks": (True,),
-    "priority": (0,),
-    "preemptionPolicy": ("PreemptLowerPriority",),
-    "hostNetwork": (False,),
-    "hostPID": (False,),
-    "hostIPC": (False,),
-    "containers.terminationMessagePath": ("/dev/termination-log",),
-    "containers.terminationMessagePolicy": ("File",),
-    "containers.stdin": (False,),
-    "containers.stdinOnce": (False,),
-    "containers.tty": (False,),
+_BUNDLED: Final[dict[str, Any]] = msgspec.json.decode(pkgutil.get_data(__name__, "pod_defaults.json") or b"")
+FILLED: Final[dict[str, Any]] = _BUNDLED["filled"]
+"""What the API server fills in where nothing is said, by field: `containers.livenessProbe.periodSeconds`."""
+DROPPED: Final[dict[str, Any]] = _BUNDLED["dropped"]
+"""The `false` and 0 that never arrive, because they are left out when a pod is written, by field."""
+
+ADMITTED: Final[dict[str, Any]] = {
+    "serviceAccountName": "default",
+    "serviceAccount": "default",
+    "priority": 0,
+    "preemptionPolicy": "PreemptLowerPriority",
 }
-"""Values that count as not set, by field; `imagePullPolicy` is never one, because Kubernetes' value depends on the tag."""
+"""What two admission plugins of the API server, ServiceAccount and Priority, fill in before webhooks are asked:
+https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/."""
+
+UNKNOWABLE: Final = frozenset({"containers.imagePullPolicy"})
+"""Filled-in values that depend on what else is in the pod (here the tag), so that nobody can tell whether they were set."""
+
+NOT_SET: Final[dict[str, Any]] = {name: value for name, value in (DROPPED | FILLED | ADMITTED).items() if name not in UNKNOWABLE}
+"""Values that count as not set, by field: of the spec and of its containers. What is deeper is inside a unit or an item, and those are
+kept or added whole."""
 
 COMPANIONS: Final[dict[str, tuple[str, ...]]] = {
     "serviceAccountName": ("serviceAccount",),
@@ -73,7 +77,7 @@ def is_not_set(field: str, value: Any) -> bool:
     if value is None or value in ("", [], {}):
         return True
     name = field.replace("initContainers.", "containers.")
-    return any(type(value) is type(default) and bool(value == default) for default in NOT_SET.get(name, ()))
+    return name in NOT_SET and type(value) is type(NOT_SET[name]) and bool(value == NOT_SET[name])
 
 
 def contains(found: Any, brought: Any, node: schema.Node | None = None, name: str = "") -> bool:

@@ -93,7 +93,7 @@ class _Placer:
             else:
                 self.member(spec.member(name), self.pod.spec_member(name), brought)
                 self.companions(spec, name)
-        for finding in union.find(self.pod, self.overlay.spec):
+        for finding in union.find(self.pod, self.overlay.spec, self.overlay.metadata.get("annotations")):
             raise self.overlay.error(finding)
         return self.done
 

@@ -1,12 +1,21 @@
 """Kubernetes' own doings as data: how members merge, what counts as not set, what is equal."""
 
+import json
+import runpy
+from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mesh_injector.engine import defaults, schema
 from mesh_injector.engine.defaults import Merge
+
+ROOT = Path(__file__).parents[2]
+BUNDLED = ROOT / "mesh_injector" / "engine" / "pod_defaults.json"
+SCRIPT = runpy.run_path(str(ROOT / "scripts" / "generate_pod_defaults.py"))
+RUN = runpy.run_path(str(ROOT / "scripts" / "go_pods" / "run.py"))
 
 
 def node(*path: str) -> schema.Node:
@@ -174,3 +183,102 @@ def test_a_quantity_is_a_number_however_it_is_written(text: Any, number: str) ->
 @pytest.mark.parametrize("text", ["", "NaN", "sNaN", "Infinity", "1_000", "1KI", "1 ", "1\n", "m", "1e9999999", "٣", "1mi", None, [], {}])
 def test_what_is_no_quantity_comes_back_as_it_is(text: Any) -> None:
     assert defaults.quantity(text) == text
+
+
+def members(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Every member of a spec by the names of the fields that lead to it, as the bundled defaults name it."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            field = f"{name}.{key}".lstrip(".")
+            yield field, item
+            yield from members(item, field)
+    elif isinstance(value, list):
+        for item in value:
+            yield from members(item, name)
+
+
+SAMPLES = [
+    json.loads(path.read_bytes())["request"]["object"]["spec"]
+    for path in sorted((ROOT / "config" / "samples" / "reviews").glob("*.json"))
+    if json.loads(path.read_bytes())["request"].get("object")
+]
+WRITTEN = {
+    *("hostname", "subdomain", "automountServiceAccountToken"),
+    *(f"containers.{name}" for name in ("name", "image", "args", "command", "env", "ports", "volumeMounts", "readinessProbe", "resources")),
+    *("initContainers", *(f"initContainers.{name}" for name in ("name", "image", "command", "restartPolicy", "volumeMounts"))),
+    *("containers", "volumes", "initContainers.resources"),
+}
+"""What people, StatefulSets and the ServiceAccount plugin wrote into the samples: nobody fills it in where it is not said."""
+SET = {
+    "restartPolicy": "Never is what the Job says, and no default",
+    "tolerations": "items without a key: the plugin's two stay, and others are appended",
+    "containers.imagePullPolicy": "depends on the tag, so that nobody can tell whether it was said",
+    "initContainers.imagePullPolicy": "the same",
+}
+"""Why a value that an API server filled in counts as set all the same."""
+
+
+@pytest.mark.parametrize("spec", SAMPLES)
+def test_what_a_real_api_server_filled_in_counts_as_not_set_or_is_told_why_not(spec: dict[str, Any]) -> None:
+    for name, value in members(spec):
+        field = name.removeprefix("initContainers.").removeprefix("containers.")
+        if "." not in field and name not in WRITTEN and not defaults.is_not_set(name, value):
+            assert name in SET, (name, value)
+
+
+def test_every_default_of_a_member_that_is_merged_by_itself_counts_as_not_set() -> None:
+    direct = {name for name in defaults.FILLED if "." not in name.removeprefix("containers.")}
+    assert direct - defaults.UNKNOWABLE <= set(defaults.NOT_SET)
+    assert {name for name in direct if not defaults.is_not_set(name, defaults.FILLED[name])} == defaults.UNKNOWABLE
+
+
+@pytest.mark.parametrize("name", sorted(name for name in defaults.FILLED if "." in name.removeprefix("containers.")))
+def test_every_other_default_is_inside_a_unit_or_an_item_that_is_kept_or_added_whole(name: str) -> None:
+    steps = name.split(".")
+    places = [schema.definition("PodSpec")]
+    kinds = []
+    for step in steps[:-1]:
+        place = places[-1].field(step)
+        assert place is not None
+        kinds.append((step, defaults.merge(step, place)))
+        places.append(place.item() or place)
+    assert any(kind is not Merge.FIELDS for step, kind in kinds if step != "containers")
+
+
+def test_the_defaults_are_those_of_the_release_that_the_schema_is_from() -> None:
+    bundled = json.loads(BUNDLED.read_bytes())
+    assert bundled["x-kubernetes-version"] == schema.KUBERNETES_VERSION
+    assert SCRIPT["as_text"](bundled) == BUNDLED.read_text("utf-8")
+
+
+def test_the_script_tells_what_is_new_after_defaulting_and_what_is_dropped() -> None:
+    answer = {
+        "before": {"spec": {"volumes": [{"name": "", "secret": {}}], "containers": [{"tty": True}], "initContainers": [{"tty": True}]}},
+        "after": {
+            "spec": {
+                "volumes": [{"name": "", "secret": {"defaultMode": 420}}],
+                "containers": [{"tty": True, "stdin": False}],
+                "initContainers": [{"tty": True, "stdin": False}],
+                "ephemeralContainers": [{"tty": False}],
+                "dnsPolicy": "ClusterFirst",
+            }
+        },
+        "dropped": {"hostPID": False, "containers.tty": False, "initContainers.tty": False, "ephemeralContainers.tty": False},
+    }
+    assert SCRIPT["pod_defaults"](answer, "v1.2.3") == {
+        "x-kubernetes-version": "v1.2.3",
+        "filled": {"containers.stdin": False, "dnsPolicy": "ClusterFirst", "volumes.secret.defaultMode": 420},
+        "dropped": {"containers.tty": False, "hostPID": False},
+    }
+
+
+def test_the_script_refuses_init_containers_that_are_filled_in_differently() -> None:
+    answer = {"before": {"spec": {}}, "after": {"spec": {"initContainers": [{"stdin": True}]}}, "dropped": {}}
+    with pytest.raises(ValueError, match="other defaults"):
+        SCRIPT["pod_defaults"](answer, "v1.2.3")
+
+
+def test_the_go_program_takes_kubernetes_own_modules_from_where_they_are_published() -> None:
+    theirs = "module k8s.io/kubernetes\n\ngo 1.26.0\n\nreplace (\n\tk8s.io/api => ./staging/src/k8s.io/api\n)\n"
+    expected = "module go_pods\n\ngo 1.26.0\n\nrequire k8s.io/kubernetes v1.37.0\n\nreplace k8s.io/api => k8s.io/api v0.37.0\n"
+    assert RUN["go_mod"](theirs, "v1.37.0") == expected

@@ -35,7 +35,7 @@ def test_empty_maps_and_lists_are_left_out_but_not_inside_items() -> None:
 spec:
   securityContext: {seLinuxOptions: {}, sysctls: [], fsGroup: 0}
   volumes: [{name: tmp, emptyDir: {}}]
-  tolerations: [{key: ""}]
+  tolerations: [{key: "", operator: Exists}]
   containers:
     - {name: app, env: [], resources: {limits: {}}, securityContext: {capabilities: {add: []}}, stdin: false}
     - {name: envoy, image: "envoy:1", resources: {limits: {}}, env: []}
@@ -44,7 +44,7 @@ spec:
     assert made.spec == {
         "securityContext": {"fsGroup": 0},
         "volumes": [{"name": "tmp", "emptyDir": {}}],
-        "tolerations": [{"key": ""}],
+        "tolerations": [{"key": "", "operator": "Exists"}],
         "containers": [
             {"name": "app", "stdin": False},
             {"name": "envoy", "image": "envoy:1", "resources": {"limits": {}}, "env": []},

@@ -314,16 +314,16 @@ def test_an_empty_map_of_the_pod_is_filled_and_not_created() -> None:
 
 
 def test_pointers_are_escaped_by_rfc_6901() -> None:
-    after, done = place(pod(nodeSelector={"own": "1"}), "spec: {nodeSelector: {a/b~c: x}}")
-    assert after["spec"]["nodeSelector"] == {"own": "1", "a/b~c": "x"}
-    assert done.operations == [{"op": "add", "path": "/spec/nodeSelector/a~1b~0c", "value": "x"}]
+    after, done = place(pod(nodeSelector={"own": "1"}), "spec: {nodeSelector: {a/b: x}}")
+    assert after["spec"]["nodeSelector"] == {"own": "1", "a/b": "x"}
+    assert done.operations == [{"op": "add", "path": "/spec/nodeSelector/a~1b", "value": "x"}]
 
 
 def test_owners_and_finalizers_may_be_brought() -> None:
-    body = {"metadata": {"finalizers": ["a"]}, "spec": {"containers": [APP]}}
-    template = "metadata: {finalizers: [a, b], ownerReferences: [{apiVersion: v1, kind: Pod, name: x, uid: y}]}"
+    body = {"metadata": {"finalizers": ["x.io/a"]}, "spec": {"containers": [APP]}}
+    template = "metadata: {finalizers: [x.io/a, x.io/b], ownerReferences: [{apiVersion: v1, kind: Pod, name: x, uid: y}]}"
     after, done = place(body, template)
-    assert after["metadata"]["finalizers"] == ["a", "b"]
+    assert after["metadata"]["finalizers"] == ["x.io/a", "x.io/b"]
     assert after["metadata"]["ownerReferences"][0]["uid"] == "y"
     assert "ownerReferences[y]" in done.added
 

@@ -1,0 +1,164 @@
+"""What the spec of a pod must be in itself, and a container to the spec around it; judged when the overlay is placed.
+
+Pod and template may each bring a half of it. Findings are relative to the spec, or to the container.
+Source: https://github.com/kubernetes/kubernetes/blob/v1.37.0/pkg/apis/core/validation/validation.go.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, TypeAlias
+
+from mesh_injector.engine.checks.finding import Finding
+
+Members: TypeAlias = Mapping[str, Any]
+SpecRule: TypeAlias = Callable[[Members], Iterator[Finding]]
+AroundRule: TypeAlias = Callable[[Members, Members], Iterator[Finding]]
+
+
+def _name_servers(spec: Members) -> Iterator[Finding]:
+    """Source: https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#pod-dns-config."""
+    config = spec.get("dnsConfig") or {}
+    servers, searches = config.get("nameservers") or (), config.get("searches") or ()
+    if spec.get("dnsPolicy") == "None" and not servers:
+        yield Finding(("dnsPolicy",), "None needs `dnsConfig.nameservers`", "name one, or choose another policy")
+    if len(servers) > 3:
+        yield Finding(("dnsConfig", "nameservers"), f"are {len(servers)}, of 3 allowed", "name fewer")
+    if len(searches) > 32 or len(" ".join(searches)) > 2048:
+        yield Finding(("dnsConfig", "searches"), "are more than 32 or longer than 2048 characters", "name fewer")
+
+
+def _process_spaces(spec: Members) -> Iterator[Finding]:
+    if spec.get("shareProcessNamespace") and spec.get("hostPID"):
+        yield Finding(("shareProcessNamespace",), "does not go with `hostPID: true`", "keep one")
+
+
+def _user_spaces(spec: Members) -> Iterator[Finding]:
+    """Source: https://kubernetes.io/docs/concepts/workloads/pods/user-namespaces/."""
+    if spec.get("hostUsers") is False:
+        for name in ("hostPID", "hostIPC"):
+            if spec.get(name):
+                yield Finding(("hostUsers",), f"`hostUsers: false` does not go with `{name}: true`", "keep one")
+
+
+def _host_name(spec: Members) -> Iterator[Finding]:
+    if spec.get("hostnameOverride") is not None:
+        for name in ("setHostnameAsFQDN", "hostNetwork"):
+            if spec.get(name):
+                yield Finding(("hostnameOverride",), f"does not go with `{name}: true`", "keep one")
+
+
+def _pod_system(spec: Members) -> Iterator[Finding]:
+    """Source: https://kubernetes.io/docs/concepts/workloads/pods/#pod-os."""
+    system = (spec.get("os") or {}).get("name")
+    context = spec.get("securityContext") or {}
+    for name in context:
+        if (system == "linux" and name == "windowsOptions") or (system == "windows" and name in _LINUX_ONLY_OF_PODS):
+            yield Finding(("securityContext", name), f"is not for a pod of {system}", "remove it")
+    for name in ("hostUsers", "hostPID", "hostIPC", "shareProcessNamespace") if system == "windows" else ():
+        if spec.get(name) or (spec.get(name) is False and name in ("hostUsers", "shareProcessNamespace")):
+            yield Finding((name,), "is not for a pod of windows", "remove it")
+
+
+_LINUX_ONLY_OF_PODS: Final = frozenset(
+    {
+        *("appArmorProfile", "seLinuxOptions", "seccompProfile", "fsGroup", "fsGroupChangePolicy", "sysctls", "runAsUser", "runAsGroup"),
+        *("supplementalGroups", "supplementalGroupsPolicy", "seLinuxChangePolicy"),
+    }
+)
+
+
+def _gates(spec: Members) -> Iterator[Finding]:
+    """Source: https://kubernetes.io/docs/concepts/scheduling-eviction/pod-scheduling-readiness/."""
+    if spec.get("nodeName") and spec.get("schedulingGates"):
+        yield Finding(("nodeName",), "does not go with `schedulingGates`", "keep one")
+
+
+SPEC_RULES: Final[tuple[tuple[frozenset[str], SpecRule], ...]] = (
+    (frozenset({"dnsPolicy", "dnsConfig"}), _name_servers),
+    (frozenset({"shareProcessNamespace", "hostPID"}), _process_spaces),
+    (frozenset({"hostUsers", "hostPID", "hostIPC"}), _user_spaces),
+    (frozenset({"hostnameOverride", "setHostnameAsFQDN", "hostNetwork"}), _host_name),
+    (frozenset({"nodeName", "schedulingGates"}), _gates),
+    (frozenset({"os", "securityContext", "hostUsers", "hostPID", "hostIPC", "shareProcessNamespace"}), _pod_system),
+)
+"""The rules of the spec outside its containers, each with the fields that it reads."""
+
+
+def _sleeps(container: Members, spec: Members) -> Iterator[Finding]:
+    """Source: https://kubernetes.io/docs/concepts/containers/container-lifecycle-hooks/."""
+    for name in ("postStart", "preStop"):
+        seconds = (((container.get("lifecycle") or {}).get(name) or {}).get("sleep") or {}).get("seconds")
+        if seconds:
+            grace = spec["terminationGracePeriodSeconds"]
+            grace = 30 if grace is None else 1 if grace < 0 else grace
+            if seconds > grace:
+                what = f"sleeps {seconds} seconds, and the pod has {grace} to end (`terminationGracePeriodSeconds`)"
+                yield Finding(("lifecycle", name, "sleep"), what, "sleep no longer than that")
+
+
+def _processes(container: Members, spec: Members) -> Iterator[Finding]:
+    """Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/, `procMount`."""
+    if (container.get("securityContext") or {}).get("procMount") == "Unmasked" and spec["hostUsers"] is not False:
+        yield Finding(("securityContext", "procMount"), "Unmasked needs `hostUsers: false`", "write it, or use Default")
+
+
+def _claims(container: Members, spec: Members) -> Iterator[Finding]:
+    """Source: https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/."""
+    for index, claim in enumerate((container.get("resources") or {}).get("claims") or ()):
+        if not any(known.get("name") == claim["name"] for known in spec["resourceClaims"] or ()):
+            what = f"the claim `{claim['name']:.80}` is not there"
+            yield Finding(("resources", "claims", index), what, "add it under `spec.resourceClaims`")
+
+
+def _files(container: Members, spec: Members) -> Iterator[Finding]:
+    """Source: a variable that is read from a file needs an `emptyDir` that holds it; a volume without a source is one."""
+    for index, variable in enumerate(container.get("env") or ()):
+        reference = (variable.get("valueFrom") or {}).get("fileKeyRef")
+        if reference and not any(
+            volume.get("name") == reference["volumeName"] and ("emptyDir" in volume or len(volume) == 1) for volume in spec["volumes"] or ()
+        ):
+            at = ("env", index, "valueFrom", "fileKeyRef")
+            yield Finding(at, f"reads from `{reference['volumeName']:.80}`, which is no `emptyDir` of the pod", "add one under `volumes`")
+
+
+def _blocks(container: Members, spec: Members) -> Iterator[Finding]:
+    """Source: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#raw-block-volume-support."""
+    devices = container.get("volumeDevices") or ()
+    if devices and spec["hostUsers"] is False:
+        yield Finding(("volumeDevices",), "do not go with `hostUsers: false`", "mount the volume instead")
+    claims = {volume.get("name"): {"persistentVolumeClaim", "ephemeral"}.isdisjoint(volume) for volume in spec["volumes"] or ()}
+    for index, device in enumerate(devices):
+        if claims.get(device.get("name")):
+            yield Finding(("volumeDevices", index), "is no claim, which a device must be", "mount the volume instead")
+
+
+def _system(container: Members, spec: Members) -> Iterator[Finding]:
+    """Source: https://kubernetes.io/docs/concepts/workloads/pods/#pod-os."""
+    context = container.get("securityContext") or {}
+    system = (spec["os"] or {}).get("name")
+    for name in context:
+        if (system == "linux" and name == "windowsOptions") or (system == "windows" and name in _LINUX_ONLY):
+            yield Finding(("securityContext", name), f"is not for a pod of {system}", "remove it")
+
+
+_LINUX_ONLY: Final = frozenset(
+    {
+        *("appArmorProfile", "seLinuxOptions", "seccompProfile", "capabilities", "readOnlyRootFilesystem", "privileged"),
+        *("allowPrivilegeEscalation", "procMount", "runAsUser", "runAsGroup"),
+    }
+)
+CONTAINER_RULES: Final[tuple[tuple[frozenset[str], AroundRule], ...]] = (
+    (frozenset({"lifecycle"}), _sleeps),
+    (frozenset({"securityContext"}), _processes),
+    (frozenset({"securityContext"}), _system),
+    (frozenset({"resources"}), _claims),
+    (frozenset({"env"}), _files),
+    (frozenset({"volumeDevices"}), _blocks),
+)
+"""The rules of a container that we bring and the spec around it, each with the fields of the container that it reads."""
+
+
+def of_container(container: Members, spec: Members, touched: frozenset[str]) -> Iterator[Finding]:
+    """Find what is wrong between a container and the spec around it, by the rules that read a field that was touched."""
+    for fields, rule in CONTAINER_RULES:
+        if not fields.isdisjoint(touched):
+            yield from rule(container, spec)
