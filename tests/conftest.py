@@ -32,7 +32,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     skipped = [report for report in terminalreporter.getreports("skipped") if "there is no control plane" in str(report.longrepr)]
     if skipped:
         terminalreporter.section(f"{len(skipped)} END-TO-END TESTS DID NOT RUN", sep="!", red=True, bold=True)
-        terminalreporter.line("Nothing was tried on a real API server: run `make controlplane` (needs Go), or set KUBEBUILDER_ASSETS.", red=True)
+        terminalreporter.line(
+            "Nothing was tried on a real API server: run `make controlplane` (needs Go), or set KUBEBUILDER_ASSETS.", red=True
+        )
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,17 @@ from tests.e2e import processes
 from tests.e2e.controlplane import build
 
 SERVICES: Final = "10.0.0.0/24"
-CONTROLLERS: Final = ("serviceaccount", "namespace", "garbagecollector", "deployment", "replicaset", "statefulset", "daemonset", "job", "cronjob")
+CONTROLLERS: Final = (
+    "serviceaccount",
+    "namespace",
+    "garbagecollector",
+    "deployment",
+    "replicaset",
+    "statefulset",
+    "daemonset",
+    "job",
+    "cronjob",
+)
 """What makes pods of workloads, gives a namespace its default account, and cleans up."""
 
 
@@ -113,7 +123,7 @@ class Cluster:
     @contextlib.contextmanager
     def controllers(self, names: Sequence[str] = CONTROLLERS) -> Iterator[processes.Child]:
         """Run some of the controllers while the block lasts."""
-        command = (
+        command: tuple[str | Path, ...] = (
             *self.network.enter,
             build.assets() / "kube-controller-manager",
             f"--kubeconfig={self.kubeconfig}",

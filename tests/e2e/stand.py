@@ -1,11 +1,10 @@
-"""Two replicas behind a Service, each on a host of its own: network namespaces inside `unshare`, which needs no root and leaves nothing behind.
+"""Two replicas behind a Service, each on a host of its own: network namespaces inside `unshare`, which needs no root.
 
 The API server finds the replicas by the Service's EndpointSlice (--enable-aggregator-routing), so a replica can be cut off, frozen, drained
 and killed as in a real cluster. Load and faults stay inside.
 """
 
 import contextlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,7 +73,12 @@ class Stand:
         metadata = {"name": webhook.NAME, "namespace": webhook.HOME}
         port = {"name": "https", "port": PORTS[0], "protocol": "TCP"}
         self.cluster.apply(
-            {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": [{"name": "https", "port": 443, "targetPort": PORTS[0]}]}},
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": metadata,
+                "spec": {"ports": [{"name": "https", "port": 443, "targetPort": PORTS[0]}]},
+            },
             {
                 "apiVersion": "discovery.k8s.io/v1",
                 "kind": "EndpointSlice",
@@ -102,7 +106,16 @@ def start(folder: Path, source: Path) -> Iterator[Stand]:
     with contextlib.ExitStack() as stack:
         holder = stack.enter_context(processes.child(inside, folder / "namespaces.log"))
         processes.eventually(lambda: holder.said().endswith("up\n"), "the network namespaces are made", while_lives=(holder,))
-        enter = ("nsenter", f"--target={holder.process.pid}", "--user", "--net", "--mount", "--preserve-credentials", f"--wd={os.getcwd()}", "--")  # noqa: PTH109
+        enter = (
+            "nsenter",
+            f"--target={holder.process.pid}",
+            "--user",
+            "--net",
+            "--mount",
+            "--preserve-credentials",
+            f"--wd={Path.cwd()}",
+            "--",
+        )
         running = stack.enter_context(cluster.start(folder / "cluster", Network(BRIDGE, (2379, 6443), enter)))
         running.add_namespace(webhook.HOME)
         stand = Stand(running, enter, {})

@@ -30,7 +30,9 @@ REVIEWS = {
     "dry-run": ("dryrun", "CREATE"),
 }
 """The name of each review, the label `case` of its pod, and the operation."""
-GOLDEN = {name: ROOT / "tests" / "golden" / "mesh" / f"the-pod-of-a-real-{name}-is-injected" for name in ("deployment", "job", "statefulset")}
+GOLDEN = {
+    name: ROOT / "tests" / "golden" / "mesh" / f"the-pod-of-a-real-{name}-is-injected" for name in ("deployment", "job", "statefulset")
+}
 
 
 @pytest.fixture(scope="module")

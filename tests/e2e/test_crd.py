@@ -26,9 +26,16 @@ GOOD: dict[str, Any] = {
 SELECTORS = ("podSelector", "namespaceSelector")
 REFUSED: dict[str, list[dict[str, Any]]] = {
     "metadata.name must be a DNS label": [{"metadata": {"name": "pay.ments"}}, {"metadata": {"name": "a" * 64}}],
-    "enableAutoInject needs injectionSelector": [{"spec": {"injectionSelector": None}}, {"spec": {"injectionSelector": {"podSelector": None}}}],
+    "enableAutoInject needs injectionSelector": [
+        {"spec": {"injectionSelector": None}},
+        {"spec": {"injectionSelector": {"podSelector": None}}},
+    ],
     "enableAutoInject needs sidecarPatchConfigMap": [{"spec": {"sidecarPatchConfigMap": None}}],
-    "every key must be a label key": [{"matchLabels": {"a b": "c"}}, {"matchLabels": {"Example.com/a": "c"}}, {"matchLabels": {"a" * 64: "c"}}],
+    "every key must be a label key": [
+        {"matchLabels": {"a b": "c"}},
+        {"matchLabels": {"Example.com/a": "c"}},
+        {"matchLabels": {"a" * 64: "c"}},
+    ],
     "every label needs a value": [{"matchLabels": {"a": None}}],
     "the operators In and NotIn need at least one value": [
         {"matchExpressions": [{"key": "a", "operator": "In"}]},

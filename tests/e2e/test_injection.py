@@ -72,7 +72,9 @@ def is_injected(made: dict[str, Any]) -> bool:
     record = json.loads(made["metadata"]["annotations"].get("mesh-injector.io/status", "{}"))
     assert record.get("mesh") in (None, "mesh-system/payments")
     names = [container["name"] for kind in ("initContainers", "containers") for container in spec.get(kind, ())]
-    return bool(record) and names == ["proxy-init", "checkout", "envoy"] and any(volume["name"] == "envoy-tmp" for volume in spec["volumes"])
+    return (
+        bool(record) and names == ["proxy-init", "checkout", "envoy"] and any(volume["name"] == "envoy-tmp" for volume in spec["volumes"])
+    )
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "Job", "StatefulSet"])

@@ -1,6 +1,5 @@
 """Two replicas behind a Service: whatever happens to one of them, a pod is injected or refused, and never silently neither."""
 
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +28,9 @@ def create(made: Stand, names: list[str]) -> dict[str, bool | None]:
     """Create pods; for each whether it is injected, or None where it was refused."""
     done = made.cluster.create(*(pod(name) for name in names))
     found = {one["metadata"]["name"]: one for one in made.cluster.get("pods", "-n", "shop")["items"]}
-    created = {name: name in found and any(container["name"] == "envoy" for container in found[name]["spec"]["containers"]) for name in names}
+    created = {
+        name: name in found and any(container["name"] == "envoy" for container in found[name]["spec"]["containers"]) for name in names
+    }
     assert done.stderr.count("failed calling webhook") == len(names) - len(names & found.keys()), done.stderr
     made.cluster.kubectl("delete", "pods", "--all", "-n", "shop", "--grace-period=0", "--force").ok()
     return {name: created[name] if name in found else None for name in names}
@@ -38,7 +39,12 @@ def create(made: Stand, names: list[str]) -> dict[str, bool | None]:
 def pod(name: str) -> dict[str, Any]:
     container = {"name": "app", "image": "shop/app:1", "ports": [{"containerPort": 80}]}
     labels = {"app": "app", "mesh-injector.io/virtual-node": "app-vn"}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "shop", "labels": labels}, "spec": {"containers": [container]}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "shop", "labels": labels},
+        "spec": {"containers": [container]},
+    }
 
 
 def names(prefix: str, count: int) -> list[str]:
@@ -90,7 +96,7 @@ def test_with_every_replica_dead_pods_are_refused_and_none_is_created_without_it
             replica.process.kill()
         assert set(create(made, names("dead", 3)).values()) == {None}
         inside = [child.process.pid for child in processes.running[-5:]]
-        namespace = os.readlink(f"/proc/{inside[0]}/ns/net")
+        namespace = str(Path(f"/proc/{inside[0]}/ns/net").readlink())
     assert [pid for pid in inside if Path(f"/proc/{pid}").exists()] == []
     listed = subprocess.run(["lsns", "--type=net", "--output=NS", "--noheadings"], capture_output=True, text=True, check=True).stdout
     assert namespace.removeprefix("net:[").removesuffix("]") not in listed.split()

@@ -125,7 +125,17 @@ def _build(binary: Binary, folder: Path) -> None:
     """Build into a name of its own, so that an interrupted build leaves nothing that looks finished."""
     module = HERE / binary.module if binary.module else _chosen()
     unfinished = folder / f".{binary.name}.unfinished"
-    command = ["go", "build", "-v", "-trimpath", "-ldflags", _ldflags() if module == _chosen() else "-s -w", "-o", str(unfinished), binary.package]
+    command = [
+        "go",
+        "build",
+        "-v",
+        "-trimpath",
+        "-ldflags",
+        _ldflags() if module == _chosen() else "-s -w",
+        "-o",
+        str(unfinished),
+        binary.package,
+    ]
     began, told, lines = time.monotonic(), 0.0, []
     with subprocess.Popen(command, cwd=module, env={**os.environ, **ENVIRONMENT}, stderr=subprocess.PIPE, text=True) as go:
         for line in go.stderr or ():  # -v names each package that is compiled

@@ -65,7 +65,12 @@ class Verdict:
 
     def told(self) -> str:
         """Tell all of it as JSON."""
-        told = {"case": self.case.name, "we": self.ours or "injected", "reason": self.reason, "api server": self.theirs.message or "accepted"}
+        told = {
+            "case": self.case.name,
+            "we": self.ours or "injected",
+            "reason": self.reason,
+            "api server": self.theirs.message or "accepted",
+        }
         return json.dumps({**told, "overlay": self.case.overlay, "pod": self.pod}, ensure_ascii=False)
 
 
@@ -119,7 +124,7 @@ class Court:
         if outcome.error is None:
             judged = jsonpatch.apply_patch(pod, outcome.patch)
             return Verdict(case, "", outcome.reason, judged, self.create(judged))
-        judged = union(schema.POD, pod, without_nulls(case.overlay))
+        judged = union(schema.POD, pod, without_nulls(_by_its_name(case.overlay)))
         return Verdict(case, outcome.message, outcome.reason, judged, self.create(judged))
 
     def _as_sent(self, pod: Mapping[str, Any]) -> Any:
@@ -151,6 +156,12 @@ def inject(pod: Mapping[str, Any], overlay: Mapping[str, Any]) -> pipeline.Outco
     return outcome
 
 
+def _by_its_name(overlay: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give the deprecated `serviceAccount` the name that counts: an API server reads it only where that one is absent."""
+    spec = overlay.get("spec") or {}
+    return {**overlay, "spec": {"serviceAccountName": spec["serviceAccount"], **spec}} if "serviceAccount" in spec else overlay
+
+
 def union(node: Node | None, theirs: Any, brought: Any) -> Any:
     """Merge as plainly as can be, by Kubernetes' merge keys: what a pod would be with an overlay that the engine refuses."""
     if isinstance(theirs, dict) and isinstance(brought, dict):
@@ -177,7 +188,9 @@ def _same(node: Node, one: Any, other: Any) -> bool:
 def dropped(sent: Any, kept: Any) -> bool:
     """Whether an API server left out something that it was sent; empty things it may leave out."""
     if isinstance(sent, dict):
-        return any(name not in kept or dropped(value, kept[name]) for name, value in sent.items() if value not in ({}, [], "", None, False, 0))
+        return any(
+            name not in kept or dropped(value, kept[name]) for name, value in sent.items() if value not in ({}, [], "", None, False, 0)
+        )
     return isinstance(sent, list) and (len(sent) != len(kept) or any(map(dropped, sent, kept)))
 
 
