@@ -6,11 +6,12 @@ PYTHON ?= python3
 UV := $(or $(shell command -v uv 2>/dev/null),.bootstrap/bin/uv)
 BIN := .venv/bin
 READY := .venv/.ready
-PYTEST_FLAGS ?= -n auto
+E2E := tests/e2e
+PYTEST_FLAGS ?= -n auto --dist loadgroup
 SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz check format golden schema crd coverage clean
+.PHONY: help run test fuzz bench check format golden schema crd coverage controlplane judge capture clean
 
 help: ## print this help
 	@printf 'mesh-injector: a Kubernetes sidecar injector\n\n'
@@ -19,11 +20,24 @@ help: ## print this help
 run: $(READY) ## the main job, from nothing: a real HTTPS webhook answers real AdmissionReviews
 	@$(BIN)/mesh-injector demo
 
-test: $(READY) ## all tests
+test: $(READY) ## all tests; those on a real API server too, where it is built or Go can build it (ten minutes, once)
+	@$(BIN)/python $(E2E)/controlplane/build.py --if-able
 	$(BIN)/pytest $(PYTEST_FLAGS)
+
+bench: $(READY) ## measure every promise of docs/performance.md, and write its table (ten minutes on an idle machine)
+	$(BIN)/python -m benchmarks --write
 
 fuzz: $(READY) ## hostile reviews without end: make fuzz SECONDS=600; what it finds is tried first the next time
 	timeout --preserve-status --signal=INT $(SECONDS) $(BIN)/pytest tests/fuzz -q --hypothesis-profile=fuzz --hypothesis-show-statistics || test $$? -eq 2
+
+controlplane: $(READY) ## build etcd, API server, controllers, kubectl and helm for the tests (needs Go; KUBERNETES=v1.36 chooses a version)
+	$(BIN)/python $(E2E)/controlplane/build.py
+
+judge: controlplane ## try all our checks on a real API server, and write what it refuses and we do not predict to known.txt
+	$(BIN)/pytest $(E2E)/test_judge.py --judge-all -q
+
+capture: controlplane ## write the pods and reviews that a real API server sends anew; then `make golden`, and look at the diff
+	$(BIN)/pytest $(E2E)/test_captures.py --update-golden -q
 
 check: $(READY) ## ruff format, ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .

@@ -25,6 +25,17 @@ settings.load_profile("project")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the files of tests/golden anew instead of comparing them")
+    parser.addoption("--judge-all", action="store_true", help="try every case of the judge, and write the list of known misses anew")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly that the end-to-end tests did not run; a line among the skipped ones is easily overlooked."""
+    skipped = [report for report in terminalreporter.getreports("skipped") if "there is no control plane" in str(report.longrepr)]
+    if skipped:
+        terminalreporter.section(f"{len(skipped)} END-TO-END TESTS DID NOT RUN", sep="!", red=True, bold=True)
+        terminalreporter.line(
+            "Nothing was tried on a real API server: run `make controlplane` (needs Go), or set KUBEBUILDER_ASSETS.", red=True
+        )
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,126 @@
+"""Two replicas behind a Service, each on a host of its own: network namespaces inside `unshare`, which needs no root.
+
+The API server finds the replicas by the Service's EndpointSlice (--enable-aggregator-routing), so a replica can be cut off, frozen, drained
+and killed as in a real cluster. Load and faults stay inside.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from tests.e2e import cluster, processes, webhook
+from tests.e2e.cluster import Cluster, Network
+
+BRIDGE: Final = "10.1.0.1"
+PORTS: Final = (8443, 8080)
+HOSTS: Final = {"one": "10.1.0.11", "two": "10.1.0.12"}
+"""The replicas and their addresses."""
+SETUP: Final = """
+mount -t tmpfs tmpfs /run
+ip link set lo up
+ip link add mesh0 type bridge
+ip address add {bridge}/24 dev mesh0
+ip link set mesh0 up
+{hosts}
+echo up
+exec sleep infinity
+"""
+HOST: Final = """
+ip netns add {name}
+ip link add {name} type veth peer name eth0 netns {name}
+ip link set {name} master mesh0 up
+ip -n {name} address add {address}/24 dev eth0
+ip -n {name} link set lo up
+ip -n {name} link set eth0 up
+"""
+
+
+@dataclass
+class Stand:
+    """A cluster, its replicas by name, and those that the Service leads to."""
+
+    cluster: Cluster
+    enter: tuple[str, ...]
+    replicas: dict[str, webhook.Replica]
+    ready: set[str] = field(default_factory=set)
+
+    def cut(self, name: str) -> None:
+        """Pull a replica's cable: what is sent to it vanishes."""
+        self._link(name, "down")
+
+    def join(self, name: str) -> None:
+        """Plug it in again."""
+        self._link(name, "up")
+
+    def drain(self, name: str) -> None:
+        """Take a replica out of the Service, as a pod that is going away."""
+        self.ready.discard(name)
+        self._publish()
+
+    def enlist(self, name: str) -> None:
+        """Let the Service lead to a replica."""
+        self.ready.add(name)
+        self._publish()
+
+    def _link(self, name: str, state: str) -> None:
+        with processes.child((*self.enter, "ip", "link", "set", name, state), self.cluster.folder / "ip.log") as ip:
+            assert ip.process.wait(10) == 0, ip.said()
+
+    def _publish(self) -> None:
+        """Write the Service and its EndpointSlice, which in a real cluster follow the pods' readiness."""
+        metadata = {"name": webhook.NAME, "namespace": webhook.HOME}
+        port = {"name": "https", "port": PORTS[0], "protocol": "TCP"}
+        self.cluster.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": metadata,
+                "spec": {"ports": [{"name": "https", "port": 443, "targetPort": PORTS[0]}]},
+            },
+            {
+                "apiVersion": "discovery.k8s.io/v1",
+                "kind": "EndpointSlice",
+                "metadata": {**metadata, "labels": {"kubernetes.io/service-name": webhook.NAME}},
+                "addressType": "IPv4",
+                "ports": [port],
+                "endpoints": [{"addresses": [HOSTS[name]], "conditions": {"ready": True}} for name in sorted(self.ready)],
+            },
+        ).ok()
+
+    def register(self, **fields: Any) -> None:
+        """Register the Service as a webhook for pods."""
+        client = {"service": {"name": webhook.NAME, "namespace": webhook.HOME, "path": "/mutate"}}
+        ca = next(iter(self.replicas.values())).ca
+        self.cluster.apply(webhook.registration("stand", client, ca, **fields)).ok()
+
+
+@contextlib.contextmanager
+def start(folder: Path, source: Path) -> Iterator[Stand]:
+    """Run a cluster and the replicas on a source while the block lasts; the namespaces vanish with the last process in them."""
+    hosts = "".join(HOST.format(name=name, address=address) for name, address in HOSTS.items())
+    inside = ("unshare", "--user", "--map-root-user", "--net", "--mount", "sh", "-ec", SETUP.format(bridge=BRIDGE, hosts=hosts))
+    folder.mkdir(parents=True, exist_ok=True)
+    webhook.issue_certificate(folder / "tls")
+    with contextlib.ExitStack() as stack:
+        holder = stack.enter_context(processes.child(inside, folder / "namespaces.log"))
+        processes.eventually(lambda: holder.said().endswith("up\n"), "the network namespaces are made", while_lives=(holder,))
+        enter = (
+            "nsenter",
+            f"--target={holder.process.pid}",
+            "--user",
+            "--net",
+            "--mount",
+            "--preserve-credentials",
+            f"--wd={Path.cwd()}",
+            "--",
+        )
+        running = stack.enter_context(cluster.start(folder / "cluster", Network(BRIDGE, (2379, 6443), enter)))
+        running.add_namespace(webhook.HOME)
+        stand = Stand(running, enter, {})
+        for name, address in HOSTS.items():
+            network = Network(address, PORTS, (*enter, "ip", "netns", "exec", name))
+            stand.replicas[name] = stack.enter_context(webhook.serve(folder, network, source, name, folder / "tls"))
+            stand.enlist(name)
+        yield stand
