@@ -12,8 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from mesh_injector.engine import checks, schema, union
+from mesh_injector.engine import checks, schema
 from mesh_injector.engine.pod import Pod
+from mesh_injector.engine.union import Union
 
 HERE: Final = Path(__file__).parent
 CASES: Final = HERE.parent / "tests" / "engine" / "checks" / "kubernetes_cases.json"
@@ -51,7 +52,7 @@ def pod_of(template: dict[str, Any]) -> dict[str, Any]:
 def found(template: dict[str, Any]) -> list[str]:
     """What our checks find, in the template and in its union with the plain pod."""
     findings = checks.of_overlay(template, privileged=True)
-    findings = findings or list(union.find(BARE, template.get("spec", {}), template.get("metadata", {}).get("annotations")))
+    findings = findings or list(Union(template.get("spec", {}), template.get("metadata", {}).get("annotations")).find(BARE))
     return [f"{checks.field_name(finding.path)}: {finding.what}; {finding.fix}" for finding in findings]
 
 

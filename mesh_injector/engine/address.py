@@ -65,6 +65,14 @@ def item_key(item: Any, merge_keys: tuple[str, ...]) -> str:
     return "/".join(str(item.get(key) or ("TCP" if key == "protocol" else "")) for key in merge_keys)
 
 
+def item_keys(items: Iterable[Any], merge_keys: tuple[str, ...]) -> list[str]:
+    """Name all items of a list, as `item_key` names one: a container may have thousands of variables, and most lists have one key."""
+    if len(merge_keys) != 1:
+        return [item_key(item, merge_keys) for item in items]
+    name = merge_keys[0]
+    return [key if item.__class__ is dict and (key := item.get(name)).__class__ is str else item_key(item, merge_keys) for item in items]
+
+
 def without_empty(value: Any) -> Any:
     """Leave out members that are null, empty text, lists or mappings; `false` and 0 mean something (`tolerationSeconds: 0`)."""
     if isinstance(value, Mapping):
@@ -159,8 +167,8 @@ class Finder:
         known = (id(holder), merge_keys)
         if known not in self._positions:
             positions: dict[str, int] = {}
-            for index, item in enumerate(holder):
-                positions.setdefault(item_key(item, merge_keys), index)
+            for index, key in enumerate(item_keys(holder, merge_keys)):
+                positions.setdefault(key, index)
             self._positions[known] = (holder, positions)
         return self._positions[known][1]
 

@@ -4,24 +4,29 @@ Source: https://github.com/kubernetes/kubernetes/blob/v1.37.0/pkg/apis/core/vali
 `validatePodHostNetworkDeps`. Init containers run one by one and do not count.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
 
-from mesh_injector.engine.checks.finding import Finding
+from mesh_injector.engine.checks.finding import Finding, Path
 from mesh_injector.engine.pod import Pod
 
+Asked: TypeAlias = tuple[Path, str, Mapping[str, Any]]
 
-def find(pod: Pod, spec: Mapping[str, Any]) -> Iterator[Finding]:
-    """Find ports of the node that our containers ask for and another container has."""
+
+def asked(spec: Mapping[str, Any]) -> list[Asked]:
+    """List the ports of the node that containers of an overlay ask for: where, the container's name, the port."""
     network = spec.get("hostNetwork") is True
-    ours = [
+    return [
         (("spec", "containers", place, "ports", index, "hostPort"), container["name"], port)
         for place, container in enumerate(spec.get("containers") or ())
         for index, port in enumerate(container.get("ports") or ())
         if port.get("hostPort") or network
     ]
-    if not ours:
-        return
+
+
+def find(pod: Pod, spec: Mapping[str, Any], ours: Iterable[Asked]) -> Iterator[Finding]:
+    """Find ports of the node that our containers ask for and another container has."""
+    network = spec.get("hostNetwork") is True
     taken = {
         _host_port(port): (container["name"], _port(port))
         for container in pod.spec_member("containers") or ()

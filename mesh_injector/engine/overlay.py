@@ -3,6 +3,7 @@
 It comes from a template or, in the older formats, from documents; either way an error names file and line.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -15,6 +16,7 @@ from mesh_injector.engine.checks import Finding
 from mesh_injector.engine.policy import Policies
 from mesh_injector.engine.site import Site
 from mesh_injector.engine.template import Fault, Rendered
+from mesh_injector.engine.union import Union
 from mesh_injector.errors import InjectionError
 
 Path = tuple[str | int, ...]
@@ -69,7 +71,7 @@ class FromDocuments:
         return InjectionError(finding.reason, what, where=str(place), fix=finding.fix, excerpt=document.excerpt(place))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Overlay:
     """A checked partial pod; an empty map or list brings nothing and is left out.
 
@@ -83,6 +85,11 @@ class Overlay:
     policies: Policies = policy.NONE
     sites: tuple[Site, Site] = field(default_factory=site.halves, compare=False, repr=False)
     """Of metadata and spec: what one placing has walked, the next walks faster."""
+
+    @functools.cached_property
+    def union(self) -> Union:
+        """What is asked of every pod that it is placed on."""
+        return Union(self.spec, self.metadata.get("annotations"))
 
     @property
     def size(self) -> int:

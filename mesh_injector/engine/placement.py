@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import jsonpatch
 
-from mesh_injector.engine import address, checks, defaults, taking, union
+from mesh_injector.engine import address, checks, defaults, taking
 from mesh_injector.engine.checks import Finding
 from mesh_injector.engine.defaults import Merge
 from mesh_injector.engine.overlay import Overlay
@@ -18,6 +18,7 @@ from mesh_injector.engine.policy import Policy
 from mesh_injector.engine.rules import Operation
 from mesh_injector.engine.site import Site
 from mesh_injector.engine.taking import Taken
+from mesh_injector.engine.union import Union
 from mesh_injector.reasons import Reason
 
 _WORDS: Final = {"volumes": "volume", "containers": "container", "initContainers": "container", "volumeMounts": "mount at"}
@@ -76,7 +77,7 @@ class _Placer:
 
     def __init__(self, pod: Pod, overlay: Overlay) -> None:
         self.pod, self.overlay, self.done = pod, overlay, Placement()
-        self.spec = overlay.spec
+        self.spec, self.union = overlay.spec, overlay.union
         self.at_metadata, self.at_spec = overlay.sites
 
     def run(self) -> Placement:
@@ -93,7 +94,7 @@ class _Placer:
             else:
                 self.member(self.at_spec.member(name), self.pod.spec_member(name), brought)
                 self.companions(name)
-        for finding in union.find(self.pod, self.spec, self.overlay.metadata.get("annotations")):
+        for finding in self.union.find(self.pod):
             raise self.overlay.error(finding)
         return self.done
 
@@ -127,11 +128,10 @@ class _Placer:
         policy, also_by = self.overlay.policies.of(at.name), self.overlay.policies.also_by.get(at.name, "")
         merge_keys = () if policy is Policy.APPEND else address.keys_of(at.node, at.name)
         known: dict[str, int] = {}
-        for index, item in enumerate(current):
-            known.setdefault(address.item_key(item, merge_keys), index)
+        for index, key in enumerate(address.item_keys(current, merge_keys)):
+            known.setdefault(key, index)
         there = [item.get(also_by) for item in current if isinstance(item, Mapping)] if also_by else []
-        for place, item in enumerate(brought):
-            key = address.item_key(item, merge_keys)
+        for place, (key, item) in enumerate(zip(address.item_keys(brought, merge_keys), brought, strict=True)):
             here = at.item(known.get(key, "-"), key, place)
             if key in known:
                 self.meet(here, current[known[key]], item, policy if merge_keys else None)
@@ -192,7 +192,8 @@ class _Placer:
         if not is_equal:
             self.keep(at)
         placed = [{"name": name} if one is container else one for one in self.spec[at.name]]
-        self.spec = {**self.spec, at.name: placed}  # what is not placed is not judged
+        self.spec = {**self.spec, at.name: placed}
+        self.union = Union(self.spec, self.overlay.metadata.get("annotations"))  # what is not placed is not judged
         return True
 
     def add_containers(self, at: Site, added: Sequence[tuple[int, Any]]) -> None:

@@ -136,6 +136,10 @@ class Pod:
             self._decoded[name] = _ANY.decode(found) if isinstance(found, msgspec.Raw) else found and self.whole()["spec"][name]
         return self._decoded[name]
 
+    def container(self, kind: str, name: str) -> Container | None:
+        """Find a container of `containers` or `initContainers` by its name."""
+        return next((one for one in (self.init_containers if kind == "initContainers" else self.containers) if one.name == name), None)
+
     def has(self, name: str) -> bool:
         """Whether the spec has a member: neither absent nor null. Nothing is decoded for it."""
         found = getattr(self._spec, name, None)

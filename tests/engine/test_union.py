@@ -5,15 +5,16 @@ from typing import Any
 
 import pytest
 
-from mesh_injector.engine import checks, union
+from mesh_injector.engine import checks
 from mesh_injector.engine.pod import Pod
+from mesh_injector.engine.union import Union
 
 Json = dict[str, Any]
 
 
 def together(pod_spec: Json, spec: Json, annotations: dict[str, str] | None = None) -> list[tuple[str, str]]:
     pod = Pod(json.dumps({"spec": pod_spec}).encode())
-    return [(checks.field_name(finding.path), finding.what) for finding in union.find(pod, spec, annotations)]
+    return [(checks.field_name(finding.path), finding.what) for finding in Union(spec, annotations).find(pod)]
 
 
 MOUNTING = {"containers": [{"name": "envoy", "image": "i", "volumeMounts": [{"name": "data", "mountPath": "/x"}]}]}

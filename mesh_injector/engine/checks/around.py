@@ -122,8 +122,10 @@ def _files(container: Members, spec: Members) -> Iterator[Finding]:
 
 def _blocks(container: Members, spec: Members) -> Iterator[Finding]:
     """Source: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#raw-block-volume-support."""
-    devices = container.get("volumeDevices") or ()
-    if devices and spec["hostUsers"] is False:
+    devices = container.get("volumeDevices")
+    if not devices:
+        return
+    if spec["hostUsers"] is False:
         yield Finding(("volumeDevices",), "do not go with `hostUsers: false`", "mount the volume instead")
     claims = {volume.get("name"): {"persistentVolumeClaim", "ephemeral"}.isdisjoint(volume) for volume in spec["volumes"] or ()}
     for index, device in enumerate(devices):
@@ -157,8 +159,29 @@ CONTAINER_RULES: Final[tuple[tuple[frozenset[str], AroundRule], ...]] = (
 """The rules of a container that we bring and the spec around it, each with the fields of the container that it reads."""
 
 
-def of_container(container: Members, spec: Members, touched: frozenset[str]) -> Iterator[Finding]:
-    """Find what is wrong between a container and the spec around it, by the rules that read a field that was touched."""
-    for fields, rule in CONTAINER_RULES:
-        if not fields.isdisjoint(touched):
-            yield from rule(container, spec)
+class _Unread(Mapping[str, Any]):
+    """A spec that nobody may read."""
+
+    def __getitem__(self, name: str) -> Any:
+        raise LookupError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        raise LookupError
+
+    def __len__(self) -> int:
+        raise LookupError
+
+
+_UNREAD: Final = _Unread()
+
+
+def asking(container: Members) -> tuple[AroundRule, ...]:
+    """Choose the rules that have to see the spec to judge a container; the others have nothing to say about it, whatever the spec is."""
+    return tuple(rule for fields, rule in CONTAINER_RULES if not fields.isdisjoint(container) and _asks(rule, container))
+
+
+def _asks(rule: AroundRule, container: Members) -> bool:
+    try:
+        return any(True for _ in rule(container, _UNREAD))
+    except LookupError:
+        return True

@@ -5,7 +5,7 @@ together. Findings are relative to the container.
 Source: https://github.com/kubernetes/kubernetes/blob/v1.37.0/pkg/apis/core/validation/validation.go.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
@@ -122,8 +122,13 @@ CONTAINER_RULES: Final[tuple[tuple[frozenset[str], ContainerRule], ...]] = (
 """The rules of one container, each with the fields that it reads."""
 
 
-def of_container(container: Members, kind: str, touched: frozenset[str] | None = None) -> Iterator[Finding]:
-    """Find what is wrong between the fields of a container of `kind`, by all rules or by those that read a field that was touched."""
-    for fields, rule in CONTAINER_RULES:
-        if not fields.isdisjoint(container if touched is None else touched):
-            yield from rule(container, kind)
+def reading(fields: Iterable[str]) -> tuple[ContainerRule, ...]:
+    """Choose the rules that read one of some fields of a container."""
+    touched = frozenset(fields)
+    return tuple(rule for read, rule in CONTAINER_RULES if not read.isdisjoint(touched))
+
+
+def of_container(container: Members, kind: str) -> Iterator[Finding]:
+    """Find what is wrong between the fields of a container of `kind`."""
+    for rule in reading(container):
+        yield from rule(container, kind)
