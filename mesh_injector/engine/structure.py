@@ -95,7 +95,7 @@ def _walk(node: Node, value: Any, path: Path) -> Iterator[Violation]:
 def _members(node: Node, value: Mapping[str, Any], path: Path) -> Iterator[Violation]:
     for name in node.required:
         if name not in value:
-            yield Violation(path, f"`{name}` is required")
+            yield Violation(path, f"`{name}` is required", "write it, or leave out what needs it")
     for name, member in value.items():
         child = node.field(name)
         if child:

@@ -223,7 +223,7 @@ def test_a_field_name_cannot_break_the_line_of_its_message():
     ],
 )
 def test_a_missing_field_is_told_at_the_object_that_lacks_it(body, path, name):
-    assert structure.violations(body) == [structure.Violation(path, f"`{name}` is required")]
+    assert structure.violations(body) == [structure.Violation(path, f"`{name}` is required", "write it, or leave out what needs it")]
 
 
 def test_every_violation_is_told_once_in_the_order_of_the_paths():
