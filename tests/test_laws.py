@@ -117,7 +117,7 @@ tolerations = st.one_of(
 )
 names = st.sampled_from(("1", "two", "drei"))
 terms = st.fixed_dictionaries({"topologyKey": st.sampled_from(("zone", "host"))}, optional={"namespaces": lists(names, 1)})
-node_term = st.sampled_from(({"matchFields": []}, {"matchExpressions": []}))
+node_term: st.SearchStrategy[Json] = st.sampled_from(({"matchFields": []}, {"matchExpressions": []}))
 node_terms = st.fixed_dictionaries({"nodeSelectorTerms": st.lists(node_term, min_size=1, max_size=2)})
 affinities = members(
     podAntiAffinity=members(requiredDuringSchedulingIgnoredDuringExecution=lists(terms, 2)),

@@ -39,6 +39,17 @@ def together(theirs: Any, ours: Any, node: schema.Node | None, name: str, field:
     return ours if defaults.is_not_set(field or name, theirs) else theirs
 
 
+class _Around:
+    """The spec as it will be, of which a member is merged only when a rule reads it."""
+
+    def __init__(self, pod: Pod, spec: Mapping[str, Any]) -> None:
+        self.pod, self.spec = pod, spec
+
+    def __getitem__(self, name: str) -> Any:
+        ours, theirs = self.spec.get(name), self.pod.spec_member(name)
+        return theirs if ours is None else together(theirs, ours, _SPEC.field(name), name)
+
+
 def _containers(pod: Pod, spec: Mapping[str, Any]) -> Iterator[Finding]:
     """Find what a container that we bring or add to is, in itself and to the spec around it, that it was not before."""
     after = _Around(pod, spec)
@@ -57,7 +68,7 @@ def _containers(pod: Pod, spec: Mapping[str, Any]) -> Iterator[Finding]:
                 yield Finding(where, f"{one.what}, in the pod as it would be", one.fix)
 
 
-def _rules(container: Mapping[str, Any], kind: str, fields: frozenset[str], spec: Mapping[str, Any]) -> Iterator[Finding]:
+def _rules(container: Mapping[str, Any], kind: str, fields: frozenset[str], spec: _Around) -> Iterator[Finding]:
     yield from relations.of_container(container, kind, fields)
     yield from around.of_container(container, spec, fields)
 
@@ -82,23 +93,6 @@ def _specs(pod: Pod, spec: Mapping[str, Any]) -> Iterator[Finding]:
             if one.what not in before:
                 field = one.path[0] if one.path[0] in spec else min(fields & spec.keys())
                 yield Finding(("spec", field), f"{one.what}, in the pod as it would be", one.fix)
-
-
-class _Around(Mapping[str, Any]):
-    """The spec as it will be, of which a member is merged only when a rule reads it."""
-
-    def __init__(self, pod: Pod, spec: Mapping[str, Any]) -> None:
-        self.pod, self.spec = pod, spec
-
-    def __getitem__(self, name: str) -> Any:
-        ours, theirs = self.spec.get(name), self.pod.spec_member(name)
-        return theirs if ours is None else together(theirs, ours, _SPEC.field(name), name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter({*self.spec, *self.pod.spec})
-
-    def __len__(self) -> int:
-        return len({*self.spec, *self.pod.spec})
 
 
 def _named(items: Any, name: str) -> Mapping[str, Any]:
