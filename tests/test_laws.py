@@ -93,8 +93,8 @@ labels = st.dictionaries(
 variables = st.fixed_dictionaries({"name": st.sampled_from((*WORDS, "[0]", "\\"))}, optional={"value": texts})
 mounts = st.fixed_dictionaries({"mountPath": st.sampled_from(("/a", "/b.c", "/[d]")), "name": st.sampled_from(("data", "certs"))})
 ports = st.fixed_dictionaries(
-    {"containerPort": st.sampled_from((80, 8080, 9090))}, optional={"protocol": st.sampled_from(("TCP", "UDP")), "name": st.just("http")}
-)
+    {"containerPort": st.sampled_from((80, 8080, 9090))}, optional={"protocol": st.sampled_from(("TCP", "UDP")), "name": st.just("p")}
+).map(lambda one: one | ({"name": f"p{one['containerPort']}-{one.get('protocol', 'TCP')}".lower()} if "name" in one else {}))
 sources = st.fixed_dictionaries({"configMapRef": st.fixed_dictionaries({"name": st.sampled_from(("one", "two"))})})
 contexts = members(runAsUser=st.sampled_from((0, 1)), runAsNonRoot=st.booleans(), capabilities=members(drop=lists(st.just("ALL"), 1)))
 amounts = members(limits=st.dictionaries(st.sampled_from(("cpu", "memory")), st.sampled_from(("1", "1000m", "2"))))
@@ -111,9 +111,14 @@ touching = {
     "workingDir": st.sampled_from(("", "/w")),
     "livenessProbe": st.sampled_from(({"tcpSocket": {"port": 1}}, {"exec": {"command": ["x"]}, "periodSeconds": 3})),
 }
-tolerations = st.fixed_dictionaries({"key": st.sampled_from(WORDS[:3])}, optional={"operator": st.just("Exists"), "value": texts})
-terms = st.fixed_dictionaries({"topologyKey": st.sampled_from(("zone", "host"))}, optional={"namespaces": lists(texts, 1)})
-node_terms = st.fixed_dictionaries({"nodeSelectorTerms": lists(st.sampled_from(({"matchFields": []}, {"matchExpressions": []})), 2)})
+tolerations = st.one_of(
+    st.fixed_dictionaries({"key": st.sampled_from(WORDS[:3])}, optional={"value": texts}),
+    st.fixed_dictionaries({"key": st.sampled_from(WORDS[:3]), "operator": st.just("Exists")}),
+)
+names = st.sampled_from(("1", "two", "drei"))
+terms = st.fixed_dictionaries({"topologyKey": st.sampled_from(("zone", "host"))}, optional={"namespaces": lists(names, 1)})
+node_term: st.SearchStrategy[Json] = st.sampled_from(({"matchFields": []}, {"matchExpressions": []}))
+node_terms = st.fixed_dictionaries({"nodeSelectorTerms": st.lists(node_term, min_size=1, max_size=2)})
 affinities = members(
     podAntiAffinity=members(requiredDuringSchedulingIgnoredDuringExecution=lists(terms, 2)),
     nodeAffinity=members(requiredDuringSchedulingIgnoredDuringExecution=node_terms),
@@ -121,13 +126,13 @@ affinities = members(
 shared = {
     "imagePullSecrets": keyed(st.fixed_dictionaries({"name": st.sampled_from(WORDS[:3])}), "name"),
     "hostAliases": lists(
-        st.fixed_dictionaries({"ip": st.sampled_from(("10.0.0.1", "10.0.0.2"))}, optional={"hostnames": lists(texts, 2)}), 2
+        st.fixed_dictionaries({"ip": st.sampled_from(("10.0.0.1", "10.0.0.2"))}, optional={"hostnames": lists(names, 2)}), 2
     ),
     "tolerations": lists(tolerations),
     "nodeSelector": labels,
     "affinity": affinities,
-    "dnsConfig": members(searches=lists(texts, 2), nameservers=lists(texts, 1)),
-    "dnsPolicy": st.sampled_from(("ClusterFirst", "Default", "None")),
+    "dnsConfig": members(searches=lists(names, 2), nameservers=lists(st.just("10.0.0.1"), 1)),
+    "dnsPolicy": st.sampled_from(("ClusterFirst", "Default", "ClusterFirstWithHostNet")),
     "serviceAccountName": st.sampled_from(("default", "shop", "")),
     "schedulerName": st.sampled_from(("default-scheduler", "mine", "")),
     "terminationGracePeriodSeconds": st.sampled_from((30, 0, 60)),
@@ -178,8 +183,9 @@ def pods(draw: st.DrawFn) -> Json:
 def overlays(draw: st.DrawFn, pod: Json) -> Json:
     """Templates of every kind for a pod: containers of their own, and additions to the pod's."""
     spec: Json = draw(members(**shared)) | {"volumes": [*ALWAYS, *draw(volumes)]}
-    additions = st.fixed_dictionaries({}, optional=touching)
-    for kind, own in (("containers", "envoy"), ("initContainers", "mesh-init")):
+    probeless = {name: strategy for name, strategy in touching.items() if name != "livenessProbe"}
+    for kind, own, fields in (("containers", "envoy", touching), ("initContainers", "mesh-init", probeless)):
+        additions = st.fixed_dictionaries({}, optional=fields)
         there = [container["name"] for container in pod["spec"].get(kind) or ()][:4]
         brought = [{"name": name, **draw(additions)} for name in there if draw(st.booleans())]
         if draw(st.integers(0, 3)):

@@ -80,7 +80,7 @@ def _walk(node: Node, value: Any, path: Path) -> Iterator[Violation]:
     word = next((word for kind, word in _WORDS if isinstance(value, kind)), "null")
     if word not in accepted:
         found = "null" if word == "null" else f"the {word} {_brief(value)}"
-        yield Violation(path, f"expected {expected}, found {found}", _rewriting(node.kind, word, value))
+        yield Violation(path, f"expected {expected}, found {found}", _rewriting(node.kind, word, value) or f"write {expected}")
     elif word == "map" and node.kind != "any":
         yield from _members(node, value, path)
     elif word == "list" and node.inner:

@@ -141,11 +141,11 @@ def test_a_field_that_no_template_may_bring_is_not_called_unknown(body, name, su
         ("0400", 'expected an integer, found the text "0400"', "write 256 (decimal)"),
         ("0o17", 'expected an integer, found the text "0o17"', "write 15 (decimal)"),
         ("0x1F", 'expected an integer, found the text "0x1F"', "write 31 (decimal)"),
-        ("http", 'expected an integer, found the text "http"', ""),
+        ("http", 'expected an integer, found the text "http"', "write an integer"),
         (80.0, "expected an integer, found the number 80.0", "write `80` or `{{ x|int }}`"),
-        (80.5, "expected an integer, found the number 80.5", ""),
-        (True, "expected an integer, found the boolean true", ""),
-        (None, "expected an integer, found null", ""),
+        (80.5, "expected an integer, found the number 80.5", "write an integer"),
+        (True, "expected an integer, found the boolean true", "write an integer"),
+        (None, "expected an integer, found null", "write an integer"),
         (2**31, "2147483648 is out of range", "write an integer from -2147483648 to 2147483647"),
         (-(2**31) - 1, "-2147483649 is out of range", "write an integer from -2147483648 to 2147483647"),
     ],
@@ -167,8 +167,8 @@ def test_text_where_a_boolean_is_wanted_is_told_how_to_write_it(text, truth):
 @pytest.mark.parametrize(
     ("body", "message", "suggestion"),
     [
-        (container(tty="perhaps"), 'expected true or false, found the text "perhaps"', ""),
-        (container(tty=1), "expected true or false, found the integer 1", ""),
+        (container(tty="perhaps"), 'expected true or false, found the text "perhaps"', "write true or false"),
+        (container(tty=1), "expected true or false, found the integer 1", "write true or false"),
         (container(image=1.5), "expected text, found the number 1.5", "write it in quotes"),
         (container(image=True), "expected text, found the boolean true", "write it in quotes"),
         (container(args=[{"a": 1}]), 'expected text, found the map {"a": 1}', "`|tojson` makes text of it"),
@@ -176,8 +176,12 @@ def test_text_where_a_boolean_is_wanted_is_told_how_to_write_it(text, truth):
         (container(env={"A": "b"}), 'expected a list, found the map {"A": "b"}', "write a list, with `- ` before each item"),
         (container(resources=["a"]), 'expected a map, found the list ["a"]', "write a map, without `- `"),
         ({"metadata": {"labels": ["a"]}}, 'expected a map, found the list ["a"]', "write a map, without `- `"),
-        (container(resources={"limits": {"cpu": True}}), "expected a quantity, found the boolean true", ""),
-        (container(livenessProbe={"tcpSocket": {"port": 1.5}}), "expected an integer or text, found the number 1.5", ""),
+        (container(resources={"limits": {"cpu": True}}), "expected a quantity, found the boolean true", "write a quantity"),
+        (
+            container(livenessProbe={"tcpSocket": {"port": 1.5}}),
+            "expected an integer or text, found the number 1.5",
+            "write an integer or text",
+        ),
     ],
 )
 def test_a_wrong_type_is_told_with_what_was_found(body, message, suggestion):

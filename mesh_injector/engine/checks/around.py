@@ -5,13 +5,21 @@ Source: https://github.com/kubernetes/kubernetes/blob/v1.37.0/pkg/apis/core/vali
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from mesh_injector.engine.checks.finding import Finding
 
 Members: TypeAlias = Mapping[str, Any]
 SpecRule: TypeAlias = Callable[[Members], Iterator[Finding]]
-AroundRule: TypeAlias = Callable[[Members, Members], Iterator[Finding]]
+
+
+class Spec(Protocol):
+    """The spec around a container, of which only what a rule reads is looked up; a member that is not there is None."""
+
+    def __getitem__(self, name: str) -> Any: ...
+
+
+AroundRule: TypeAlias = Callable[[Members, Spec], Iterator[Finding]]
 
 
 def _name_servers(spec: Members) -> Iterator[Finding]:
@@ -83,7 +91,7 @@ SPEC_RULES: Final[tuple[tuple[frozenset[str], SpecRule], ...]] = (
 """The rules of the spec outside its containers, each with the fields that it reads."""
 
 
-def _sleeps(container: Members, spec: Members) -> Iterator[Finding]:
+def _sleeps(container: Members, spec: Spec) -> Iterator[Finding]:
     """Source: https://kubernetes.io/docs/concepts/containers/container-lifecycle-hooks/."""
     for name in ("postStart", "preStop"):
         seconds = (((container.get("lifecycle") or {}).get(name) or {}).get("sleep") or {}).get("seconds")
@@ -95,13 +103,13 @@ def _sleeps(container: Members, spec: Members) -> Iterator[Finding]:
                 yield Finding(("lifecycle", name, "sleep"), what, "sleep no longer than that")
 
 
-def _processes(container: Members, spec: Members) -> Iterator[Finding]:
+def _processes(container: Members, spec: Spec) -> Iterator[Finding]:
     """Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/, `procMount`."""
     if (container.get("securityContext") or {}).get("procMount") == "Unmasked" and spec["hostUsers"] is not False:
         yield Finding(("securityContext", "procMount"), "Unmasked needs `hostUsers: false`", "write it, or use Default")
 
 
-def _claims(container: Members, spec: Members) -> Iterator[Finding]:
+def _claims(container: Members, spec: Spec) -> Iterator[Finding]:
     """Source: https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/."""
     for index, claim in enumerate((container.get("resources") or {}).get("claims") or ()):
         if not any(known.get("name") == claim["name"] for known in spec["resourceClaims"] or ()):
@@ -109,7 +117,7 @@ def _claims(container: Members, spec: Members) -> Iterator[Finding]:
             yield Finding(("resources", "claims", index), what, "add it under `spec.resourceClaims`")
 
 
-def _files(container: Members, spec: Members) -> Iterator[Finding]:
+def _files(container: Members, spec: Spec) -> Iterator[Finding]:
     """Source: a variable that is read from a file needs an `emptyDir` that holds it; a volume without a source is one."""
     for index, variable in enumerate(container.get("env") or ()):
         reference = (variable.get("valueFrom") or {}).get("fileKeyRef")
@@ -120,7 +128,7 @@ def _files(container: Members, spec: Members) -> Iterator[Finding]:
             yield Finding(at, f"reads from `{reference['volumeName']:.80}`, which is no `emptyDir` of the pod", "add one under `volumes`")
 
 
-def _blocks(container: Members, spec: Members) -> Iterator[Finding]:
+def _blocks(container: Members, spec: Spec) -> Iterator[Finding]:
     """Source: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#raw-block-volume-support."""
     devices = container.get("volumeDevices")
     if not devices:
@@ -133,7 +141,7 @@ def _blocks(container: Members, spec: Members) -> Iterator[Finding]:
             yield Finding(("volumeDevices", index), "is no claim, which a device must be", "mount the volume instead")
 
 
-def _system(container: Members, spec: Members) -> Iterator[Finding]:
+def _system(container: Members, spec: Spec) -> Iterator[Finding]:
     """Source: https://kubernetes.io/docs/concepts/workloads/pods/#pod-os."""
     context = container.get("securityContext") or {}
     system = (spec["os"] or {}).get("name")
@@ -159,17 +167,11 @@ CONTAINER_RULES: Final[tuple[tuple[frozenset[str], AroundRule], ...]] = (
 """The rules of a container that we bring and the spec around it, each with the fields of the container that it reads."""
 
 
-class _Unread(Mapping[str, Any]):
+class _Unread:
     """A spec that nobody may read."""
 
     def __getitem__(self, name: str) -> Any:
         raise LookupError(name)
-
-    def __iter__(self) -> Iterator[str]:
-        raise LookupError
-
-    def __len__(self) -> int:
-        raise LookupError
 
 
 _UNREAD: Final = _Unread()

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from mesh_injector.engine import checks
+from mesh_injector.engine.checks import rights, values
 
 Json = dict[str, Any]
 
@@ -135,3 +136,15 @@ def test_annotations_that_are_too_large_together_are_told_with_their_size() -> N
 def test_a_container_that_is_only_added_to_is_judged_with_the_pods_own(fields: Json) -> None:
     assert told({"spec": {"initContainers": [{"name": "app", **fields}]}}) == []
     assert told({"spec": {"initContainers": [{"name": "app", "image": "x", **fields}]}}) != []
+
+
+def test_what_the_schema_does_not_know_has_no_values_and_no_rights() -> None:
+    assert list(values.find({"newer": 1}, None, ())) == []
+    assert list(rights._walk({"newer": 1}, None, ())) == []
+
+
+def test_only_a_restart_of_an_init_container_that_ends_is_refused_when_it_is_resized() -> None:
+    policy = [{"resourceName": "cpu", "restartPolicy": "NotRequired"}, {"resourceName": "memory", "restartPolicy": "RestartContainer"}]
+    body = {"spec": {"initContainers": [{"name": "init", "image": "i", "resizePolicy": policy}]}}
+    what = "RestartContainer is not for an init container that ends"
+    assert told(body) == [("spec.initContainers[0].resizePolicy[1].restartPolicy", what)]
