@@ -3,7 +3,7 @@
 We type the envelope, never the cargo: what nobody asks for is not decoded, so a field newer than this program survives untouched.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 import msgspec
@@ -86,23 +86,24 @@ class Pod:
     Make it from JSON bytes (the webhook) or from a document (the command line); both go the same way, so both doors see the same pod.
     """
 
-    __slots__ = ("_decoded", "_spec", "containers", "has_metadata", "init_containers", "metadata", "raw")
+    __slots__ = ("_decoded", "_raw", "_spec", "containers", "has_metadata", "init_containers", "metadata")
 
-    def __init__(self, raw: bytes | msgspec.Raw) -> None:
-        """Raise `ReviewError` when the JSON is not a pod: the wrong type at some path."""
-        self.raw = raw
+    def __init__(self, raw: bytes | msgspec.Raw | Callable[[], msgspec.Raw], projection: Projection | None = None) -> None:
+        """Raise `ReviewError` when the JSON is not a pod: the wrong type at some path.
+
+        With a `projection` it is decoded already, and `raw` may be what finds its bytes when somebody asks for the whole.
+        """
+        self._raw = raw
         self._decoded: dict[str, Any] = {}
-        try:
-            projection = _PROJECTION.decode(raw)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise ReviewError(
-                Problem(reasons.NOT_A_REVIEW, f"the object is not a pod: {error}", "request.object", "send a v1 Pod")
-            ) from error
+        projection = projection or _project(self._bytes())
         self.has_metadata = projection.metadata is not None
         self.metadata = projection.metadata or _NO_METADATA
         self._spec: Any = projection.spec or _NO_SPEC
         self.containers: Sequence[Container] = self._spec.containers or ()
         self.init_containers: Sequence[Container] = self._spec.initContainers or ()
+
+    def _bytes(self) -> bytes | msgspec.Raw:
+        return self._raw() if callable(self._raw) else self._raw
 
     @classmethod
     def from_document(cls, body: Mapping[str, Any]) -> "Pod":
@@ -155,4 +156,11 @@ class Pod:
 
     def whole(self) -> dict[str, Any]:
         """Decode everything: for a template that names `pod`, and for pods that carry our record."""
-        return cast("dict[str, Any]", _ANY.decode(self.raw))
+        return cast("dict[str, Any]", _ANY.decode(self._bytes()))
+
+
+def _project(raw: bytes | msgspec.Raw) -> Projection:
+    try:
+        return _PROJECTION.decode(raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ReviewError(Problem(reasons.NOT_A_REVIEW, f"the object is not a pod: {error}", "request.object", "send a v1 Pod")) from error

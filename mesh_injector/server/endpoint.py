@@ -26,7 +26,6 @@ from mesh_injector import admission, logs, reasons
 from mesh_injector.admission import AdmissionRequest
 from mesh_injector.engine import pipeline
 from mesh_injector.engine.pipeline import Outcome, Verdict
-from mesh_injector.engine.pod import Pod
 from mesh_injector.errors import InjectionError, Problem, ReviewError
 from mesh_injector.metrics import Metrics
 from mesh_injector.reasons import CODES, Reason
@@ -119,10 +118,7 @@ class ReviewEndpoint:
         if snapshot is None:
             return "", admission.refused(_NOT_READY)
         try:
-            pod = Pod(request.pod)
-            return pod.name, pipeline.inject(pod, snapshot.namespace(request.namespace), snapshot.rules)
-        except ReviewError as error:
-            return "", admission.refused(InjectionError(Reason.NOT_A_POD, error.problem.what, where="request.object", fix="send a v1 Pod"))
+            return request.pod.name, pipeline.inject(request.pod, snapshot.namespace(request.namespace), snapshot.rules)
         except (msgspec.DecodeError, RecursionError) as error:  # in parts that are decoded only when somebody asks
             return "", admission.refused(admission.no_pod(error))
 
