@@ -7,7 +7,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.bootstrap/bin/uv)
 BIN := .venv/bin
 READY := .venv/.ready
 E2E := tests/e2e
-PYTEST_FLAGS ?= -n auto --dist loadgroup
+PYTEST_FLAGS ?= -n auto --dist loadfile
 SECONDS ?= 600
 
 .DEFAULT_GOAL := help

@@ -85,6 +85,18 @@ _OF_REASONS: Final[dict[Reason, tuple[str, str]]] = {
         "The pod has a different container or volume of the same name.",
         "Rename one of them.",
     ),
+    Reason.NOT_A_POD: (
+        "A review's object cannot be read as a pod: a wrong type at some path, or nested too deeply.",
+        "Send a v1 Pod; the message names the path.",
+    ),
+    Reason.OVERLOADED: (
+        "More reviews came than can be answered in time, or this one came too late to be answered.",
+        "Try again; if it stays, run more replicas.",
+    ),
+    Reason.NOT_READY: (
+        "The server has not read its configuration yet.",
+        "Try again; `/readyz` says what is missing.",
+    ),
     Reason.INTERNAL: (
         "A bug of mesh-injector; the message has a reference.",
         "Report it with the reference.",
@@ -102,6 +114,9 @@ _OTHERS: Final[dict[str, Meaning]] = {
     reasons.CERTIFICATE_INVALID: Meaning("CertificateInvalid", "A certificate or key cannot be used.", "Replace both files together."),
     reasons.CANNOT_LISTEN: Meaning(
         "CannotListen", "The server cannot listen on the host and port.", "Choose another port; 0 picks a free one."
+    ),
+    reasons.TRACING_MISSING: Meaning(
+        "TracingMissing", "`--tracing` needs libraries that are not installed.", "Install the extra `tracing`, or leave the flag out."
     ),
     reasons.OVERRIDE_WITHOUT_VALUE: Meaning(
         "OverrideWithoutValue",

@@ -19,13 +19,11 @@ Start = Callable[[], AbstractContextManager[Cluster]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep them in one worker, so that one API server runs at a time; without binaries skip them all."""
+    """Without binaries skip them all."""
     lacking = build.missing()
     for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("cluster"))
-            if lacking:
-                item.add_marker(pytest.mark.skip(reason=f"{NOT_BUILT}; lacking: {', '.join(lacking)}"))
+        if lacking and HERE in item.path.parents:
+            item.add_marker(pytest.mark.skip(reason=f"{NOT_BUILT}; lacking: {', '.join(lacking)}"))
 
 
 @pytest.hookimpl(wrapper=True)
