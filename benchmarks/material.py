@@ -134,6 +134,13 @@ def reviews(size: int, *, selected: bool = True, env: int = 0, count: int = 64) 
     return [_replica(made, number) for number in range(count)]
 
 
+def review_of(app: str, node: str) -> bytes:
+    """Make the review of a pod with these labels: `app`, which the meshes select by, and the virtual node, which templates name."""
+    made = json.loads(SAMPLE.read_bytes())
+    made["request"]["object"]["metadata"]["labels"] |= {"app": app, "mesh-injector.io/virtual-node": node}
+    return _encoded(made)
+
+
 def _variable(number: int) -> dict[str, str]:
     return {"name": f"APPLICATION_SETTING_{number}", "value": f"https://service-{number}.shop.svc.cluster.local:8443/v1"}
 

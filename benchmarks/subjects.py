@@ -2,8 +2,12 @@
 
 import base64
 import copy
+import itertools
 import json
+import logging
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import jinja2
@@ -14,6 +18,7 @@ from pydantic import BaseModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from benchmarks import material
+from mesh_injector import logs
 from mesh_injector.server.endpoint import ReviewEndpoint
 from mesh_injector.store import Store
 
@@ -37,16 +42,35 @@ def endpoint(template: str, meshes: int = 1) -> ReviewEndpoint:
     return ReviewEndpoint(Store(material.snapshot(template, meshes)))
 
 
+def observed() -> ASGIApp:
+    """Our endpoint with one line of log for each review, as JSON in a pod; every other subject counts metrics and writes no lines."""
+    os.environ["KUBERNETES_SERVICE_HOST"] = "10.0.0.1"
+    logs.configure(logging.DEBUG, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - as long as the process
+    return endpoint(material.SIDECAR)
+
+
+def full() -> ASGIApp:
+    """Our endpoint when all that 20 meshes can remember is remembered: pods with ever new virtual nodes, until the oldest are forgotten."""
+    snapshot = material.snapshot(material.SIDECAR, 20)
+    store = Store(snapshot)
+    filled = ReviewEndpoint(store)
+    for number, found in enumerate(snapshot.rules.renderings.values()):
+        nodes = (f"node-{count}" for count in itertools.count())
+        while len(found.remembered) == found.remembered.misses:
+            filled.review(material.review_of(f"other-{number + 1}" if number < 19 else "cart", next(nodes)))
+    return filled
+
+
 class FirstSight:
     """Our endpoint with nothing remembered: before each review all that earlier ones left is forgotten."""
 
     def __init__(self) -> None:
-        self._store = Store(material.snapshot(material.SIDECAR))
-        self._endpoint = ReviewEndpoint(self._store)
+        self._snapshot = material.snapshot(material.SIDECAR)
+        self._endpoint = ReviewEndpoint(Store(self._snapshot))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        self._store.snapshot.rules.forget()
+        self._snapshot.rules.forget()
         await self._endpoint(scope, receive, send)
 
 
@@ -94,5 +118,7 @@ SUBJECTS: Final[dict[str, Callable[[], ASGIApp]]] = {
     "names-pod": lambda: endpoint(material.NAMES_POD),
     "first-sight": FirstSight,
     "naive": naive,
+    "observed": observed,
+    "full": full,
 }
 """By name, so that a process can be told which one to be."""

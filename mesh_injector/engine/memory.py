@@ -28,12 +28,11 @@ class Memory(Generic[Key, Result]):
 
     def __call__(self, key: Key) -> Result:
         """Return what the function says of a key; what it raises is passed on and not remembered."""
-        try:
-            result = self._kept[key][0]
-        except KeyError:
+        kept = self._kept.get(key)  # and no exception: its text would hold the key, which is a pod's
+        if kept is None:
             return self._learn(key)
         self.hits += 1
-        return result
+        return kept[0]
 
     def _learn(self, key: Key) -> Result:
         self.misses += 1
