@@ -5,6 +5,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import resource
 import subprocess
@@ -18,7 +19,7 @@ from typing import Final
 from uvicorn.loops.auto import auto_loop_factory
 
 from benchmarks import subjects
-from mesh_injector import certs
+from mesh_injector import certs, logs
 from mesh_injector.server import listener
 from mesh_injector.server.options import Limits
 
@@ -80,5 +81,6 @@ def _resident() -> int:
 
 
 if __name__ == "__main__":
+    logs.configure(logging.WARNING)
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
         runner.run(_serve(sys.argv[1]))
