@@ -10,8 +10,8 @@ from mesh_injector.engine.address import Address, Item
 
 Path = tuple[str | int, ...]
 
-NEAR: Final = 16
-"""So many items at the front of a pod's lists have sites that are kept: how long a list is, is the pod's choice."""
+NEAR: Final = 2
+"""So many containers at the front of a pod's lists have sites that are kept: where an item stands is the pod's choice."""
 
 
 class Site:
@@ -57,7 +57,7 @@ class Site:
         if found is None:
             node = self.node.item() if self.node else None
             found = Site(f"{self.pointer}/{index}", (*self.address, Item(key)), (*self.path, place), node, self.field)
-            if index == "-" or int(index) < NEAR:
+            if index == "-" or (int(index) < NEAR and self.name in checks.CONTAINER_LISTS):
                 self._items[index, key, place] = found
         return found
 

@@ -59,15 +59,27 @@ def all_of(meshes: Sequence[Mesh], last: Mapping[str, Rendering]) -> dict[str, R
     made = {}
     for mesh in meshes:
         kept = last.get(str(mesh))
-        if kept is not None and kept.mesh == mesh:
+        if kept is not None and _same(kept.mesh, mesh):
             made[str(mesh)] = kept
         elif mesh.template is not None and mesh.fault is None:
             made[str(mesh)] = Rendering(mesh, mesh.template, room)
     return made
 
 
+def _same(last: Mesh, mesh: Mesh) -> bool:
+    """Whether two meshes render alike: equal, of the same types (`1 == True`) and in the same order (`values|items`)."""
+    return last == mesh and _written(last) == _written(mesh)
+
+
+def _written(mesh: Mesh) -> tuple[str, tuple[object, ...], tuple[object, ...]]:
+    return mesh.spec.model_dump_json(), tuple(mesh.labels.items()), tuple(mesh.annotations.items())
+
+
 def _weigh(context: Context, made: Overlay | InjectionError) -> int:
-    """Estimate the bytes of a context and its overlay: Python needs about ten for each of JSON. A large context weighs too much to keep."""
+    """Estimate the bytes of a context and its overlay: with its sites Python needs about 60 for each of JSON, as RSS said.
+
+    A large context weighs too much to keep.
+    """
     read = len(repr(context))
     size = made.size if isinstance(made, Overlay) else len(str(made))
-    return 1024 + 10 * (read + size) if read <= LARGEST_CONTEXT else ROOM + 1
+    return 4096 + 10 * read + 60 * size if read <= LARGEST_CONTEXT else ROOM + 1

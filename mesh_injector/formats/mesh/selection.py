@@ -14,8 +14,10 @@ from mesh_injector.formats.mesh.mesh import Mesh
 Labels = tuple[tuple[str, str], ...]
 Meshes = tuple[Mesh, ...]
 
-NAMESPACES_ROOM: Final = 1024 * 1024
-PODS_ROOM: Final = 64 * 1024
+ROOM: Final = 16 * 1024 * 1024
+"""Bytes for all namespaces together: their names come with the requests, and need not exist."""
+PODS_ROOM: Final = 16 * 1024
+"""Bytes for the pods of one namespace; a namespace is charged for them before they come."""
 _OVERHEAD: Final = 256
 """Bytes that an entry takes beside its texts, roughly."""
 
@@ -27,7 +29,7 @@ class Selection:
         self._meshes = tuple(meshes)
         self._keys = _keys(mesh.namespace_selector.keys for mesh in meshes if mesh.namespace_selector)
         self._namespaces: Memory[tuple[str, Labels], _InNamespace] = Memory(
-            self._in_namespace, lambda key, _: _OVERHEAD + len(key[0]) + _size(key[1]), room=NAMESPACES_ROOM
+            self._in_namespace, lambda key, _: PODS_ROOM + _OVERHEAD + len(key[0]) + _size(key[1]), room=ROOM, largest=2 * PODS_ROOM
         )
 
     def matching(self, pod: Pod, namespace: Namespace) -> Meshes:

@@ -13,6 +13,7 @@ from mesh_injector.engine import pipeline
 from mesh_injector.engine.overlay import Overlay
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Namespace
+from mesh_injector.engine.site import Site
 from mesh_injector.formats.mesh import rendering, selection
 from mesh_injector.formats.mesh.rendering import Rendering
 from mesh_injector.store import Snapshot
@@ -201,7 +202,48 @@ def test_pods_with_ever_new_labels_crowd_out_only_their_own_namespace() -> None:
     hits = remembering.hits
     assert remembering.matching(kept, SHOP) == before
     assert remembering.hits == hits + 1
-    assert remembering.weight < 2 * selection.PODS_ROOM
+    assert remembering.weight < 4 * selection.PODS_ROOM
+
+
+def test_namespaces_that_nobody_knows_take_no_more_than_the_room_for_all() -> None:
+    rules = load(
+        config("metadata: {labels: {a: b}}\n", {"podSelector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]}})
+    ).rules
+    remembering = selection.Selection(rules.meshes)
+    for number in range(3_000):
+        remembering.matching(Pod.from_document({"metadata": {"labels": {"app": "x"}}, "spec": {}}), Namespace(f"made-up-{number}"))
+    assert remembering.weight <= selection.ROOM * 1.1
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [({"level": 1}, {"level": True}), ({"level": 1}, {"level": 1.0}), ({"a": 1, "level": 2}, {"level": 2, "a": 1})],
+    ids=["a number that equals true", "a number that equals another", "another order"],
+)
+def test_values_that_only_python_takes_for_the_same_are_rendered_anew(before: dict[str, Any], after: dict[str, Any]) -> None:
+    text = 'metadata: {annotations: {a: {{ values.level }}, b: "{% for k, v in values|items %}{{ k }}{% endfor %}"}}\n'
+    first = load(config(text, values=before))
+    pipeline.inject(Pod.from_document(POD), SHOP, first.rules)
+    second, fresh = load(config(text, values=after), first), load(config(text, values=after))
+    assert pipeline.inject(Pod.from_document(POD), SHOP, second.rules) == pipeline.inject(Pod.from_document(POD), SHOP, fresh.rules)
+
+
+def test_where_containers_stand_does_not_make_an_overlay_grow() -> None:
+    rules = load(config("spec: {containers: [{name: app, env: [{name: A, value: b}]}]}\n")).rules
+    made = only(rules.renderings).overlay(Pod.from_document(POD), SHOP)
+    assert isinstance(made, Overlay)
+
+    def sites(at: Site) -> int:
+        return 1 + sum(map(sites, (*at._members.values(), *at._items.values())))
+
+    counts = []
+    for count in (1, 30, 60):
+        for place in range(count):
+            containers: list[dict[str, Any]] = [{"name": f"c{number}", "image": "i"} for number in range(count)]
+            containers[place] = {"name": "app", "image": "i", "env": [{"name": f"E{number}", "value": "x"} for number in range(place)]}
+            pipeline.inject(Pod.from_document(changed("spec|containers", containers)), SHOP, rules)
+        counts.append(sum(map(sites, made.sites)))
+    assert counts[1] == counts[2]
 
 
 def test_pods_of_one_mesh_crowd_out_only_its_own_overlays() -> None:
