@@ -54,10 +54,11 @@ def full() -> ASGIApp:
     snapshot = material.snapshot(material.SIDECAR, 20)
     store = Store(snapshot)
     filled = ReviewEndpoint(store)
-    for number, found in enumerate(snapshot.rules.renderings.values()):
+    for found in snapshot.rules.renderings.values():
+        app = found.mesh.spec.injection_selector.pod_selector["matchLabels"]["app"]  # type: ignore[union-attr,index]
         nodes = (f"node-{count}" for count in itertools.count())
         while len(found.remembered) == found.remembered.misses:
-            filled.review(material.review_of(f"other-{number + 1}" if number < 19 else "cart", next(nodes)))
+            filled.review(material.review_of(app, next(nodes)))
     return filled
 
 

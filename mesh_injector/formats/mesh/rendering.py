@@ -76,10 +76,10 @@ def _written(mesh: Mesh) -> tuple[str, tuple[object, ...], tuple[object, ...]]:
 
 
 def _weigh(context: Context, made: Overlay | InjectionError) -> int:
-    """Estimate the bytes of a context and its overlay: with its sites Python needs about 60 for each of JSON, as RSS said.
+    """Estimate the bytes of a context and its overlay: with its sites Python needs about 25 for each of JSON.
 
     A large context weighs too much to keep.
     """
     read = len(repr(context))
     size = made.size if isinstance(made, Overlay) else len(str(made))
-    return 4096 + 10 * read + 60 * size if read <= LARGEST_CONTEXT else ROOM + 1
+    return 4096 + 10 * read + 25 * size if read <= LARGEST_CONTEXT else ROOM + 1
