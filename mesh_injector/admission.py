@@ -15,7 +15,7 @@ Source: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admis
 import base64
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
@@ -24,7 +24,7 @@ from mesh_injector import reasons
 from mesh_injector.engine.pipeline import Outcome, Verdict
 from mesh_injector.engine.pod import Pod, Projection
 from mesh_injector.errors import InjectionError, Problem, ReviewError, printable
-from mesh_injector.reasons import CODES, Reason
+from mesh_injector.reasons import Reason
 
 VERSIONS: Final = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
 WARNING_CHARACTERS: Final = 120
@@ -32,7 +32,12 @@ WARNINGS_CHARACTERS: Final = 4096
 RETRY_SECONDS: Final = 1
 """An API server makes the header Retry-After of it, and clients of Kubernetes obey that."""
 
-_RETRIED: Final = {Reason.OVERLOADED: (429, "TooManyRequests"), Reason.NOT_READY: (503, "ServiceUnavailable")}
+_RETRIED: Final = {Reason.OVERLOADED, Reason.NOT_READY}
+_STATUS: Final = {
+    Reason.OVERLOADED: (429, "TooManyRequests"),
+    Reason.NOT_READY: (503, "ServiceUnavailable"),
+    Reason.INTERNAL: (500, "InternalError"),
+}
 _HEAD: Final = re.compile(rb'\{"kind":"AdmissionReview","apiVersion":"(admission\.k8s\.io/v1(?:beta1)?)","request":\{"uid":"([\w-]+)"')
 """How every API server begins a review: Go writes the members of a structure in their order."""
 
@@ -98,18 +103,16 @@ class AdmissionRequest:
 def decode(body: bytes) -> AdmissionRequest:
     """Read an AdmissionReview; raise `ReviewError` (400) that says what is wrong with it.
 
-    One that an API server sent, and that is nested too deeply to be read, has a fault instead: `failurePolicy: Ignore` would take a 400
-    for a yes, and whoever may create pods may nest `managedFields`.
+    One that begins as API servers begin theirs and cannot be read has a fault instead: `failurePolicy: Ignore` would take a 400 for a
+    yes, and whoever may create pods may write into `managedFields` what no decoder takes: deep nesting, half a surrogate, no UTF-8.
     """
     try:
         if not body.isascii():
             body.decode()
         review = _review_of(body)
-    except RecursionError as error:
-        if head := _HEAD.match(body):
-            return AdmissionRequest(head[2].decode(), head[1].decode(), "", None, no_pod(error))
-        raise _refuse(f"the body is no AdmissionReview: {_short(error)}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if begun := recognized(body):
+            return replace(begun, fault=no_pod(error))
         raise _refuse(f"the body is no AdmissionReview: {_short(error)}") from error
     if review.kind != "AdmissionReview" or review.api_version not in VERSIONS:
         raise _refuse(f"the body is {review.api_version[:60]!r} {review.kind[:60]!r}, not an AdmissionReview of {' or '.join(VERSIONS)}")
@@ -124,6 +127,12 @@ def decode(body: bytes) -> AdmissionRequest:
     except ReviewError as error:
         fault = InjectionError(Reason.NOT_A_POD, error.problem.what, where="request.object", fix="send a v1 Pod")
         return AdmissionRequest(*asked, None, fault)
+
+
+def recognized(body: bytes) -> AdmissionRequest | None:
+    """What the first bytes tell of a review that cannot be read further; None where they are not those of an API server."""
+    head = _HEAD.match(body)
+    return AdmissionRequest(head[2].decode(), head[1].decode(), "", None) if head else None
 
 
 def _review_of(body: bytes) -> _PodReview | _AnyReview:
@@ -179,24 +188,19 @@ def respond(request: AdmissionRequest, outcome: Outcome) -> bytes:
 
 
 def _status(outcome: Outcome) -> dict[str, Any]:
-    code, reason = _RETRIED.get(outcome.reason, (422, "Invalid"))
+    code, reason = _STATUS.get(outcome.reason, (422, "Invalid"))
     retry = {"details": {"retryAfterSeconds": RETRY_SECONDS}} if outcome.reason in _RETRIED else {}
     return {"code": code, "message": outcome.message, "reason": reason, **retry}
 
 
 def refused(error: InjectionError) -> Outcome:
-    """The outcome of a review that no mesh decides about: its object is no pod, or the server cannot decide now."""
+    """The outcome of a review that no mesh decides about: its object is no pod, or the server cannot decide."""
     return Outcome(Verdict.REFUSED, error.reason, error=error)
 
 
-def internal_error(request: AdmissionRequest, reference: str) -> bytes:
-    """Refuse because of a bug of ours: the reference is in the log, beside what happened."""
-    message = (
-        f"mesh-injector: [{CODES[Reason.INTERNAL]}] internal error, reference {reference}; report it with the log line of that reference"
-    )
-    annotations = {"mesh": "", "outcome": Verdict.REFUSED.value, "reason": Reason.INTERNAL.value, "template": ""}
-    status = {"code": 500, "message": message, "reason": "InternalError"}
-    return _review(request, {"uid": request.uid, "allowed": False, "status": status, "auditAnnotations": annotations})
+def bug(reference: str) -> InjectionError:
+    """The fault of a request at which a bug of ours came to light: the reference is in the log, beside what happened."""
+    return InjectionError(Reason.INTERNAL, f"internal error, reference {reference}", fix="report it with the log line of that reference")
 
 
 def _review(request: AdmissionRequest, response: dict[str, Any]) -> bytes:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from watchfiles import awatch
 
@@ -29,6 +29,7 @@ _Texts = tuple[tuple[str, str | Problem], ...]
 """Name and text of each file, or what is wrong with it: cheap to compare with what was there before."""
 _Known = dict[tuple[str, str | Problem], Parsed]
 """What was found in a file of that name and text."""
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ async def follow(paths: Sequence[str], pace: Pace = Pace(), nudge: asyncio.Event
     known: _Known = {}
     while True:
         nudge.clear()
-        texts = await asyncio.to_thread(_try_texts, paths)
+        texts: _Texts | Problem = await asyncio.to_thread(_tried, _texts, paths)
         if texts != last:
             texts = texts if last is None else await _settled(paths, last, texts, pace)
         if texts != last:
@@ -101,7 +102,7 @@ async def _settled(paths: Sequence[str], last: _Texts | Problem, texts: _Texts |
     quiet = 0
     while quiet < (pace.cut if _is_cut(last, texts) else pace.settle):
         await asyncio.sleep(pace.settle / 1000)
-        again = await asyncio.to_thread(_try_texts, paths)
+        again = await asyncio.to_thread(_tried, _texts, paths)
         quiet = quiet + pace.settle if again == texts else 0
         texts = again
     return texts
@@ -129,14 +130,11 @@ def _parse(source: str, text: str | Problem) -> Parsed:
 
 
 def _reading(texts: _Texts, known: _Known) -> Reading:
-    found: list[Document] = []
-    problems: list[Problem] = []
-    broken: list[str] = []
-    for file in texts:
-        found += known[file].documents
-        problems += known[file].problems
-        broken += [file[0]] if known[file].problems or not known[file].documents else []
-    return Reading(tuple(found), tuple(problems), tuple(source for source, _ in texts), tuple(broken))
+    parsed = [(file[0], known[file]) for file in texts]
+    found = tuple(document for _, each in parsed for document in each.documents)
+    problems = tuple(problem for _, each in parsed for problem in each.problems)
+    broken = tuple(source for source, each in parsed if each.problems or not each.documents)
+    return Reading(found, problems, tuple(source for source, _ in texts), broken)
 
 
 def _texts(paths: Sequence[str]) -> _Texts:
@@ -144,22 +142,15 @@ def _texts(paths: Sequence[str]) -> _Texts:
     for path in paths:
         if path != STDIN and os.path.isdir(path):
             for file in _manifests(path):
-                texts.setdefault(os.path.realpath(file), (str(file), _try_text(file)))
+                texts.setdefault(os.path.realpath(file), (str(file), _tried(_text, str(file))))
         elif (identity := path if path == STDIN else os.path.realpath(path)) not in texts:
             texts[identity] = ("stdin" if path == STDIN else path, _text(path))
     return tuple(texts.values())
 
 
-def _try_texts(paths: Sequence[str]) -> _Texts | Problem:
+def _tried(read: Callable[[Any], _Found], path: Any) -> _Found | Problem:
     try:
-        return _texts(paths)
-    except ConfigError as error:
-        return error.problem
-
-
-def _try_text(file: Path) -> str | Problem:
-    try:
-        return _text(str(file))
+        return read(path)
     except ConfigError as error:
         return error.problem
 

@@ -118,13 +118,14 @@ def _templates(snapshot: Snapshot) -> dict[str, tuple[str, bool]]:
 def population(snapshot: Snapshot) -> Counter[tuple[str, str]]:
     """How many meshes there are by (auto_inject, ready), `true` or `false`; of one that was never good auto_inject is `unknown`.
 
-    A mesh that is off is ready as it is, since it may be incomplete.
+    A mesh that is off is ready as it is, since it may be incomplete; none is whose document has become wrong.
     """
     valid = templates_valid(snapshot)
     counts: Counter[tuple[str, str]] = Counter({("unknown", "false"): len(snapshot.loaded.unusable)} if snapshot.loaded.unusable else {})
     for each in snapshot.loaded.meshes:
         is_on = each.spec.enable_auto_inject
-        is_ready = not is_on or (valid[str(each)] and each.fault is None and not each.selector_fault)
+        is_good = not is_on or (valid[str(each)] and each.fault is None and not each.selector_fault)
+        is_ready = is_good and str(each) not in snapshot.loaded.stale
         counts[str(is_on).lower(), str(is_ready).lower()] += 1
     return counts
 

@@ -234,8 +234,8 @@ def test_what_is_no_creation_of_a_pod_is_allowed_untouched() -> None:
 
 @pytest.mark.parametrize("version", admission.VERSIONS)
 def test_a_bug_of_ours_is_refused_with_500_and_a_reference(version: str) -> None:
-    found = json.loads(admission.internal_error(admission.decode(review(version=version)), "a1b2"))
-    message = "mesh-injector: [MI900] internal error, reference a1b2; report it with the log line of that reference"
+    found = json.loads(admission.respond(admission.decode(review(version=version)), admission.refused(admission.bug("a1b2"))))
+    message = "mesh-injector: [MI900] internal error, reference a1b2; fix: report it with the log line of that reference"
     assert found == {
         "apiVersion": version,
         "kind": "AdmissionReview",

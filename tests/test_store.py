@@ -1,5 +1,7 @@
 """The snapshot: made whole from documents, replaced whole, with the last good parts kept."""
 
+import pytest
+
 from mesh_injector import documents, store
 from mesh_injector.documents import Document
 from mesh_injector.engine.pod import Pod
@@ -91,6 +93,23 @@ def test_what_becomes_wrong_leaves_the_last_good_part_in_force_and_is_told() -> 
     assert len(snapshot.problems) == 2
     assert len(kept.replace(wrong).problems) == 2
     assert kept.replace(GOOD).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("good", "wrong"),
+    [
+        ("enableAutoInject: true", "enableAutoInject: maybe"),
+        ("podSelector: {}", "podSelector: {matchExpressions: [{key: a, operator: Near}]}"),
+    ],
+)
+def test_a_mesh_whose_document_has_become_wrong_is_not_ready_until_it_is_right_again(good: str, wrong: str) -> None:
+    kept = Store(store.load(GOOD))
+    assert store.population(kept.replace(GOOD)) == {("true", "true"): 1}
+    for _ in range(2):
+        snapshot = kept.replace(parse(mesh=MESH.replace(good, wrong), config=CONFIG_MAP))
+        assert snapshot.loaded.stale == {"mesh-system/shop"}
+        assert store.population(snapshot) == {("true", "false"): 1}
+    assert store.population(kept.replace(GOOD)) == {("true", "true"): 1}
 
 
 def test_documents_of_a_file_that_cannot_be_read_now_are_kept() -> None:

@@ -2,7 +2,7 @@
 
     what happened                           HTTP   body
     an AdmissionReview, whatever comes out  200    AdmissionReview (the truth table is in `admission`)
-    no AdmissionReview                      400    one line
+    no AdmissionReview                      400    one line; also for a bug of ours before anything looks like a review
     another path, another method            404, 405
     a body over 7 MiB                       413
     no JSON, or compressed                  415
@@ -10,10 +10,12 @@
 Never a redirect, which an API server would follow, and never a 5xx, which `failurePolicy: Ignore` takes for a yes.
 """
 
+import contextlib
 import logging
 import secrets
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -28,7 +30,7 @@ from mesh_injector.engine import pipeline
 from mesh_injector.engine.pipeline import Outcome, Verdict
 from mesh_injector.errors import InjectionError, Problem, ReviewError
 from mesh_injector.metrics import Metrics
-from mesh_injector.reasons import CODES, Reason
+from mesh_injector.reasons import Reason
 from mesh_injector.server import budget
 from mesh_injector.server.limits import BEGAN
 from mesh_injector.server.options import Limits
@@ -49,16 +51,18 @@ _OVERLOADED: Final = InjectionError(
 _NOT_READY: Final = InjectionError(Reason.NOT_READY, "the configuration has not been read yet", fix="try again")
 
 Headers = Iterable[tuple[bytes, bytes]]
+_Answer = tuple[int, bytes, Headers]
+"""HTTP status, body, and headers without the length."""
 
 
 class ReviewEndpoint:
     """Answers `POST /mutate` from the newest snapshot of a store. A review is quick, so it stays in the event loop."""
 
-    def __init__(self, store: Store, metrics: Metrics | None = None, limits: Limits | None = None, trace: Trace | None = None) -> None:
-        """Count in `metrics`, and tell `trace` of every review where there is one."""
+    def __init__(self, store: Store, metrics: Metrics | None = None, turns: Turns | None = None, trace: Trace | None = None) -> None:
+        """Count in `metrics`, keep the order of `turns`, and tell `trace` of every review where there is one."""
         self._store, self._trace = store, trace
         self._metrics = metrics or Metrics(mesh_injector.__version__)
-        self._turns = Turns((limits or Limits()).waiting)
+        self._turns = turns or Turns(Limits().waiting)
         self._log: FilteringBoundLogger = structlog.get_logger().bind()
         self._strangers = logs.Sparing(structlog.get_logger())
 
@@ -66,34 +70,55 @@ class ReviewEndpoint:
         """Answer one HTTP request."""
         self._metrics.in_flight += 1
         try:
-            body = await _read(scope, receive)
-            await _send(send, 200, await self._in_turn(body, scope), [_JSON])
-        except ConnectionResetError:
-            self._strangers.info("the client vanished while it sent a review", client=_client(scope))
-        except ReviewError as error:
-            self._strangers.info("not a review", status=error.status, what=error.problem.what, client=_client(scope))
-            await _send(send, error.status, _line(str(error)), [_TEXT, _ALLOW] if error.status == 405 else [_TEXT])
-        except Exception:  # noqa: BLE001 - uvicorn would answer 500
-            reference = self._tell_bug()
-            await _send(send, 400, _line(f"[{CODES[Reason.INTERNAL]}] internal error, reference {reference}"), [_TEXT])
+            answer = await self._http(scope, receive)
+            if answer is not None:
+                await _send(send, *answer)
         finally:
             self._metrics.in_flight -= 1
 
     def review(self, body: bytes) -> bytes:
         """Answer one AdmissionReview now, whatever happens inside. Raises ReviewError (400) where it is none."""
-        return self._answer(admission.decode(body), time.monotonic(), ())
+        return self._answer(self._decode(body), time.monotonic(), ())
 
-    async def _in_turn(self, body: bytes, scope: Scope) -> bytes:
-        """Answer one AdmissionReview when its turn comes, or refuse it when its time is over. Raises ReviewError (400)."""
-        request = admission.decode(body)
-        began = scope.get("state", {}).get(BEGAN) or time.monotonic()
-        due = began + budget.seconds(scope["query_string"])
-        in_time = not self._turns.is_busy or await self._turns.wait(request.namespace, due)
-        start = time.monotonic()
-        if not in_time or start > due:
-            return self._refuse(request, _OVERLOADED, began)
-        answer = self._answer(request, began, scope["headers"])
-        self._turns.spend(request.namespace, time.monotonic() - start)
+    async def _http(self, scope: Scope, receive: Receive) -> _Answer | None:
+        """The answer of one HTTP request; None where nobody waits for it any more."""
+        try:
+            body = await _read(scope, receive)
+            return 200, await self._in_turn(self._decode(body), scope), [_JSON]
+        except ConnectionResetError:
+            self._strangers.info("the client vanished while it sent a review", client=_client(scope))
+            return None
+        except ReviewError as error:
+            self._strangers.info("not a review", status=error.status, what=error.problem.what, client=_client(scope))
+            return error.status, _line(str(error)), [_TEXT, _ALLOW] if error.status == 405 else [_TEXT]
+        except Exception:  # noqa: BLE001 - uvicorn would answer 500
+            return 400, _line(str(self._bug(None))), [_TEXT]
+
+    def _decode(self, body: bytes) -> AdmissionRequest:
+        """Read a review; where a bug of ours prevents it, what begins as one is refused. Raises ReviewError (400)."""
+        try:
+            return admission.decode(body)
+        except ReviewError:
+            raise
+        except Exception:
+            request = admission.recognized(body)
+            if request is None:
+                raise
+            return replace(request, fault=self._bug(request))
+
+    async def _in_turn(self, request: AdmissionRequest, scope: Scope) -> bytes:
+        """Answer a review when its turn comes, or refuse it when its time is over, and whatever happens: a 400 would be taken for a yes."""
+        try:
+            began = scope.get("state", {}).get(BEGAN) or time.monotonic()
+            due = began + budget.seconds(scope["query_string"])
+            in_time = not self._turns.is_busy or await self._turns.wait(request.namespace, due)
+            start = time.monotonic()
+            fault = None if in_time and start <= due else _OVERLOADED
+        except Exception:  # noqa: BLE001 - the same as for a bug while it is decided
+            began = start = time.monotonic()
+            fault = self._bug(request)
+        answer = self._answer(replace(request, fault=fault) if fault else request, began, scope["headers"])
+        self._spend(request, time.monotonic() - start)
         return answer
 
     def _answer(self, request: AdmissionRequest, began: float, headers: Headers) -> bytes:
@@ -101,12 +126,21 @@ class ReviewEndpoint:
             name, outcome = self._decide(request)
             answer = admission.respond(request, outcome)
         except Exception:  # noqa: BLE001 - a bug of ours refuses the pod, since nobody knows what the answer is
-            name, outcome = "", Outcome(Verdict.REFUSED, Reason.INTERNAL)
-            answer = admission.internal_error(request, self._tell_bug(request))
-        self._tell(request, name, outcome, began)
-        if self._trace is not None:
-            self._trace(headers, request.uid, outcome, time.monotonic() - began)
+            name, outcome = "", admission.refused(self._bug(request))
+            answer = admission.respond(request, outcome)
+        try:
+            self._tell(request, name, outcome, began)
+            if self._trace is not None:
+                self._trace(headers, request.uid, outcome, time.monotonic() - began)
+        except Exception:  # noqa: BLE001 - the answer is made, and stays
+            self._bug(request)
         return answer
+
+    def _spend(self, request: AdmissionRequest, seconds: float) -> None:
+        try:
+            self._turns.spend(request.namespace, seconds)
+        except Exception:  # noqa: BLE001 - the answer is made, and stays
+            self._bug(request)
 
     def _decide(self, request: AdmissionRequest) -> tuple[str, Outcome]:
         """The pod's name and what becomes of it."""
@@ -121,11 +155,6 @@ class ReviewEndpoint:
             return request.pod.name, pipeline.inject(request.pod, snapshot.namespace(request.namespace), snapshot.rules)
         except (msgspec.DecodeError, RecursionError) as error:  # in parts that are decoded only when somebody asks
             return "", admission.refused(admission.no_pod(error))
-
-    def _refuse(self, request: AdmissionRequest, error: InjectionError, began: float) -> bytes:
-        outcome = admission.refused(error)
-        self._tell(request, "", outcome, began)
-        return admission.respond(request, outcome)
 
     def _tell(self, request: AdmissionRequest, name: str, outcome: Outcome, began: float) -> None:
         """Count each review, and write one line for it; refusals are what someone will look for."""
@@ -145,11 +174,12 @@ class ReviewEndpoint:
                 ms=round(seconds * 1000, 3),
             )
 
-    def _tell_bug(self, request: AdmissionRequest | None = None) -> str:
-        """Log the exception that is being handled, and return the reference under which it is found."""
+    def _bug(self, request: AdmissionRequest | None) -> InjectionError:
+        """Log the exception that is being handled, and return what to say of it: the reference under which it is found."""
         reference = secrets.token_hex(8)
-        self._log.exception("internal error", reference=reference, uid=request.uid if request else "")
-        return reference
+        with contextlib.suppress(Exception):  # it may be the log that fails
+            self._log.exception("internal error", reference=reference, uid=request.uid if request else "")
+        return admission.bug(reference)
 
 
 async def _read(scope: Scope, receive: Receive) -> bytes:

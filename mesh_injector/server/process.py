@@ -25,6 +25,7 @@ from mesh_injector.server.app import Readiness, health
 from mesh_injector.server.endpoint import PATH, ReviewEndpoint
 from mesh_injector.server.limits import Traffic
 from mesh_injector.server.options import Options
+from mesh_injector.server.turns import Turns
 from mesh_injector.store import Store
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -115,7 +116,7 @@ async def _serving(options: Options, nudges: Nudges) -> AsyncIterator[_Server]:
         async with (
             listener.accepting(health(readiness, metrics), health_port, limits),
             contextlib.aclosing(directory.follow(options.sources, nudge=nudges.source)) as readings,
-            listener.accepting(ReviewEndpoint(current, metrics, limits, trace), port, limits, tls) as traffic,
+            listener.accepting(ReviewEndpoint(current, metrics, Turns(limits.waiting), trace), port, limits, tls) as traffic,
         ):
             server = _Server(addresses, readiness, traffic)
             await following.first(readings)

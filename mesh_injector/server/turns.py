@@ -61,8 +61,15 @@ class Turns:
             asyncio.get_running_loop().call_soon(self._round)
 
     def _round(self) -> None:
-        """Begin a round of the event loop: tell those whose time is over, and let one review go."""
+        """Begin a round of the event loop."""
         self._burst, self._is_armed = 0.0, False
+        try:
+            self._let_go()
+        except Exception as error:  # noqa: BLE001 - reviews that wait in vain would be taken for a yes when their time is over
+            self._give_up(error)
+
+    def _let_go(self) -> None:
+        """Tell those whose time is over, and let one review go."""
         now = self._clock()
         for flow in list(self._waiting):
             queue = self._waiting[flow]
@@ -77,6 +84,15 @@ class Turns:
         else:
             self._spent.clear()
             self._cost = 0.0
+
+    def _give_up(self, error: Exception) -> None:
+        """Raise an error from all that wait."""
+        tickets = [ticket for queue in self._waiting.values() for ticket in queue if not ticket.turn.done()]
+        self._waiting.clear()
+        self._spent.clear()
+        self._cost, self._count = 0.0, 0
+        for ticket in tickets:
+            ticket.turn.set_exception(error)
 
     def _make_room(self, flow: str) -> bool:
         """Send away the last one of the flow that waits most; False where that is the flow which asks."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import http.client
 import io
 import json
@@ -12,7 +13,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
@@ -27,6 +27,7 @@ from uvicorn.loops.auto import auto_loop_factory
 
 from mesh_injector import logs
 from mesh_injector.server import Addresses, Options, running
+from tests.e2e import processes
 
 REVIEWS = Path(__file__).parent / "reviews"
 MESH = """
@@ -168,15 +169,9 @@ def sample() -> Callable[[str], dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def eventually() -> Callable[[Callable[[], object]], None]:
+def eventually() -> Callable[[Callable[[], object]], object]:
     """Ask until the answer is yes, for at most ten seconds."""
-
-    def wait(question: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 10
-        while not question():
-            assert time.monotonic() < deadline, "it never happened"
-
-    return wait
+    return functools.partial(processes.eventually, what="what this test waits for", seconds=10)
 
 
 @dataclass
@@ -208,6 +203,14 @@ class Child:
             connection.request("GET", "/readyz")
             response = connection.getresponse()
             return response.status, response.read()
+
+    def resident(self) -> float:
+        """How many bytes of memory it has now, as it tells Prometheus."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.health_port, timeout=10)
+        with contextlib.closing(connection):
+            connection.request("GET", "/metrics")
+            (found,) = re.findall(rb"^process_resident_memory_bytes (\S+)$", connection.getresponse().read(), re.MULTILINE)
+        return float(found)
 
     def is_closed(self) -> bool:
         try:

@@ -10,7 +10,7 @@ from mesh_injector import documents, store
 from mesh_injector.metrics import Metrics
 from mesh_injector.server.endpoint import ReviewEndpoint
 from mesh_injector.server.limits import BEGAN
-from mesh_injector.server.options import Limits
+from mesh_injector.server.turns import Turns
 
 Sample = Callable[[str], dict[str, Any]]
 MESH = """
@@ -63,10 +63,10 @@ async def call(endpoint: ReviewEndpoint, body: bytes, query: bytes = b"timeout=5
     return dict(json.loads(sent[1]["body"])["response"])
 
 
-def endpoint(limits: Limits | None = None) -> tuple[ReviewEndpoint, Metrics]:
+def endpoint(turns: Turns | None = None) -> tuple[ReviewEndpoint, Metrics]:
     text = MESH % {"name": "heavy", "patch": COSTLY} + MESH % {"name": "light", "patch": CHEAP}
     metrics = Metrics("1.0")
-    return ReviewEndpoint(store.Store(store.load(documents.parse(text, "mesh.yaml").documents)), metrics, limits), metrics
+    return ReviewEndpoint(store.Store(store.load(documents.parse(text, "mesh.yaml").documents)), metrics, turns), metrics
 
 
 def test_a_review_that_comes_to_its_turn_too_late_is_refused_as_overloaded(sample: Sample) -> None:
@@ -104,7 +104,7 @@ def test_costly_reviews_of_one_namespace_do_not_starve_those_of_another(sample: 
 
 
 def test_more_reviews_than_may_wait_are_refused_at_once(sample: Sample) -> None:
-    made, _ = endpoint(Limits(waiting=3))
+    made, _ = endpoint(Turns(3))
 
     async def story() -> list[dict[str, Any]]:
         return list(await asyncio.gather(*(call(made, body(sample, "heavy"), b"timeout=30s") for _ in range(30))))

@@ -121,3 +121,25 @@ def test_a_review_that_was_cancelled_while_it_waited_holds_up_nobody() -> None:
         await reviews[2]
 
     assert run(100, story).done == ["shop", "shop"]
+
+
+def test_a_bug_in_the_order_is_told_to_all_that_wait_since_silence_would_be_a_yes() -> None:
+    class Broken(Clock):
+        def __call__(self) -> float:
+            if self.now:
+                raise ZeroDivisionError("a bug")
+            return 0.0
+
+    async def story() -> list[bool | BaseException]:
+        clock = Broken()
+        turns = Turns(9, clock)
+        waiting = [asyncio.create_task(turns.wait(flow, 100.0)) for flow in "aab"]
+        clock.now = 1.0
+        told = await asyncio.gather(*waiting, return_exceptions=True)
+        assert not turns.is_busy
+        clock.now = 0.0
+        return [*told, await turns.wait("a", 100.0)]
+
+    *told, after = asyncio.run(asyncio.wait_for(story(), 10))
+    assert [type(each) for each in told] == [ZeroDivisionError] * 3
+    assert after is True

@@ -29,12 +29,14 @@ TemplateKey = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Compiled meshes in the order of their names, those that cannot be used and why, the templates, and everything that is wrong."""
+    """Compiled meshes in the order of their names, those that cannot be used and why, the templates, everything that is wrong, and
+    which meshes are `stale`: their document has become wrong, so that the last good one serves on."""
 
     meshes: tuple[Mesh, ...] = ()
     unusable: Mapping[str, str] = field(default_factory=dict)
     templates: Mapping[TemplateKey, PatchTemplate] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    stale: frozenset[str] = frozenset()
 
 
 def load(documents: Iterable[Document], home: str = DEFAULT_HOME, last: Loaded | None = None) -> Loaded:
@@ -50,6 +52,7 @@ class _Loading:
         self.last_meshes = {(mesh.namespace, mesh.name): mesh for mesh in last.meshes}
         self.problems: list[Problem] = []
         self.unusable: dict[str, str] = {}
+        self.stale: set[str] = set()
         self.templates: dict[TemplateKey, PatchTemplate] = {}
         documents = list(documents)
         self._tell_strangers(documents)
@@ -65,8 +68,8 @@ class _Loading:
                 self._tell(document, ("apiVersion",), reasons.FIELD_WRONG, what, f"write `apiVersion: {wanted}` and `kind: Mesh`")
 
     def run(self) -> Loaded:
-        compiled = [self._mesh(name, document) for name, document in sorted(self.mesh_documents.items())]
-        return Loaded(tuple(mesh for mesh in compiled if mesh), self.unusable, self.templates, tuple(dict.fromkeys(self.problems)))
+        meshes = tuple(filter(None, (self._mesh(*each) for each in sorted(self.mesh_documents.items()))))
+        return Loaded(meshes, self.unusable, self.templates, tuple(dict.fromkeys(self.problems)), frozenset(self.stale))
 
     def _by_name(self, documents: Iterable[Document]) -> dict[Name, Document]:
         found: dict[Name, Document] = {}
@@ -86,7 +89,9 @@ class _Loading:
             last = self.last_meshes.get(name)
             if last is None:
                 self.unusable["/".join(name)] = f"cannot be used: [{problems[0].code}] {problems[0].what}"
-            return self._with_template(last, document) if last else None
+                return None
+            self.stale.add(str(last))
+            return self._with_template(last, document)
         mesh = self._select(Mesh(name[1], name[0], parsed, home=name[0] == self.home, **_metadata(document)), document)
         return self._with_template(mesh, document)
 
@@ -111,6 +116,7 @@ class _Loading:
                 self._tell(document, path, code, f"mesh {mesh}: {error}", "correct the selector")
             last = self.last_meshes.get((mesh.namespace, mesh.name))
             if mesh.spec.enable_auto_inject and last and not last.selector_fault:
+                self.stale.add(str(last))
                 return last
             return replace(mesh, selector_fault=f"{Reason.SELECTOR_INVALID}: {error}")
         return replace(mesh, pod_selector=pods, namespace_selector=namespaces)
