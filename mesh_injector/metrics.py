@@ -69,9 +69,12 @@ class Metrics(Collector):
         self._expires = expires or self._expires
 
     def text(self, accept: str) -> tuple[bytes, str]:
-        """Everything in the format that a scraper accepts, and the format's content type."""
-        encode, content_type = exposition.choose_encoder(accept)
-        return encode(self._registry), content_type
+        """Everything in the format that a scraper accepts, and the format's content type; plain text where that cannot be understood."""
+        try:
+            encode, content_type = exposition.choose_encoder(accept)
+            return encode(self._registry), content_type
+        except (TypeError, ValueError):  # a version that is no number
+            return exposition.generate_latest(self._registry), exposition.CONTENT_TYPE_LATEST
 
     def collect(self) -> Iterator[Metric]:
         """Make the families, which is what the registry asks for."""

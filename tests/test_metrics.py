@@ -113,3 +113,12 @@ def test_both_formats_can_be_read_and_every_family_is_described(metrics: Metrics
         assert found.samples, name
     assert "_created" not in text.decode().replace("process_start_time", "")
     assert "process_resident_memory_bytes" in families
+
+
+@pytest.mark.parametrize(
+    "accept", ["application/openmetrics-text;version=x", "application/openmetrics-text; version=", "text/plain;version=1.x.0", ";;;"]
+)
+def test_whatever_a_scraper_says_it_accepts_it_gets_an_answer(metrics: Metrics, accept: str) -> None:
+    text, content_type = metrics.text(accept)
+    assert b"mesh_injector_build_info" in text
+    assert content_type.startswith(("text/plain", "application/openmetrics-text"))

@@ -111,7 +111,7 @@ class ReviewEndpoint:
         try:
             began = scope.get("state", {}).get(BEGAN) or time.monotonic()
             due = began + budget.seconds(scope["query_string"])
-            in_time = not self._turns.is_busy or await self._turns.wait(request.namespace, due)
+            in_time = not self._turns.is_busy or await self._turns.wait(self._flow(request), due)
             start = time.monotonic()
             fault = None if in_time and start <= due else _OVERLOADED
         except Exception:  # noqa: BLE001 - the same as for a bug while it is decided
@@ -136,9 +136,14 @@ class ReviewEndpoint:
             self._bug(request)
         return answer
 
+    def _flow(self, request: AdmissionRequest) -> str:
+        """The flow of a review: its namespace; all that nobody knows are one, since whoever reaches the port can make them up."""
+        snapshot = self._store.snapshot
+        return request.namespace if snapshot and request.namespace in snapshot.namespaces else ""
+
     def _spend(self, request: AdmissionRequest, seconds: float) -> None:
         try:
-            self._turns.spend(request.namespace, seconds)
+            self._turns.spend(self._flow(request), seconds)
         except Exception:  # noqa: BLE001 - the answer is made, and stays
             self._bug(request)
 

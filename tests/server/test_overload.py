@@ -28,6 +28,15 @@ metadata: {name: %(name)s, namespace: mesh-system, labels: {mesh-injector.io/tem
 data: {patch: "%(patch)s"}
 ---
 """
+NAMESPACES = """
+apiVersion: v1
+kind: Namespace
+metadata: {name: heavy}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: light}
+"""
 COSTLY = (
     "metadata: {annotations: {name: {{ pod.metadata.generateName }}{% for a in range(50) %}{% for b in range(100) %}"
     "{% set c = a ~ b %}{% endfor %}{% endfor %}}}"
@@ -64,7 +73,7 @@ async def call(endpoint: ReviewEndpoint, body: bytes, query: bytes = b"timeout=5
 
 
 def endpoint(turns: Turns | None = None) -> tuple[ReviewEndpoint, Metrics]:
-    text = MESH % {"name": "heavy", "patch": COSTLY} + MESH % {"name": "light", "patch": CHEAP}
+    text = MESH % {"name": "heavy", "patch": COSTLY} + MESH % {"name": "light", "patch": CHEAP} + NAMESPACES
     metrics = Metrics("1.0")
     return ReviewEndpoint(store.Store(store.load(documents.parse(text, "mesh.yaml").documents)), metrics, turns), metrics
 
@@ -101,6 +110,21 @@ def test_costly_reviews_of_one_namespace_do_not_starve_those_of_another(sample: 
 
     asyncio.run(story())
     assert max(at for at, namespace in enumerate(order) if namespace == "light") < 15, order
+
+
+def test_namespaces_that_somebody_made_up_do_not_starve_those_that_are_there(sample: Sample) -> None:
+    made, _ = endpoint(Turns(8))
+
+    async def story() -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        async with asyncio.TaskGroup() as group:
+            heavy = [group.create_task(call(made, body(sample, "heavy"), b"timeout=30s")) for _ in range(4)]
+            flood = [group.create_task(call(made, body(sample, f"made-up-{number}"), b"timeout=30s")) for number in range(20)]
+            light = group.create_task(call(made, body(sample, "light"), b"timeout=30s"))
+        return [task.result() for task in (*heavy, *flood)], light.result()
+
+    flood, victim = asyncio.run(story())
+    assert any(not response["allowed"] for response in flood)
+    assert victim.get("patchType") == "JSONPatch", victim
 
 
 def test_more_reviews_than_may_wait_are_refused_at_once(sample: Sample) -> None:
