@@ -68,6 +68,11 @@ def test_the_help_lists_every_command_and_that_of_a_command_its_flags() -> None:
     assert "--home-namespace" in call("lint", "--help").stdout
 
 
+def test_the_readme_names_every_command() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert [name for name in app.COMMANDS if f"| `mesh-injector {name}" not in readme] == []
+
+
 def test_a_command_that_does_not_exist_is_2_with_a_suggestion() -> None:
     result = call("injct")
     assert result.returncode == 2
