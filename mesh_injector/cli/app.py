@@ -1,38 +1,94 @@
-"""The command line's table of contents: every command, registered under its name."""
+"""The command line's table of contents: every command with its module, which is imported when the command is asked for.
+
+The modules bring pydantic, jinja2, rich and the server along; whoever asks for help or the version need not wait for them.
+"""
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from importlib import import_module
+from typing import Any, Final
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from mesh_injector import __version__
-from mesh_injector.cli import demo, explain, inject, lint, render, serve, uninject
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "demo": (
+        "mesh_injector.cli.demo",
+        "Show the whole path: start the HTTPS webhook on the samples, send it real AdmissionReviews, show what happened; ends by itself.",
+    ),
+    "serve": (
+        "mesh_injector.cli.serve",
+        "Serve the webhook over HTTPS; a change of the source is live at once, a broken one leaves the last good one serving.",
+    ),
+    "inject": ("mesh_injector.cli.inject", "Inject pods and workloads offline, exactly as the webhook would."),
+    "uninject": ("mesh_injector.cli.uninject", "Take out of pods and workloads exactly what was injected, as their record lists it."),
+    "explain": (
+        "mesh_injector.cli.explain",
+        "Explain why a pod is injected, or why not: every mesh considered, and what to change.",
+    ),
+    "render": ("mesh_injector.cli.render", "Render a mesh's template for pods, or for a stand-in pod when no file is given."),
+    "lint": ("mesh_injector.cli.lint", "Find what is wrong with Meshes and templates, before there is a pod."),
+    "version": ("mesh_injector.cli.version", "Print the version."),
+}
+"""The module of each command, which has a function of the command's name, and the first line of that function's docstring."""
 
+
+class _Flags:
+    """Flags that are not given are "no" from the start: typer would import pydantic to learn that None is no boolean."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for parameter in self.get_params(ctx):  # type: ignore[attr-defined] # a command has it
+            if parameter.default is None and getattr(parameter, "is_flag", False):
+                parameter.default = False
+        parsed: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
+        return parsed
+
+
+class _Command(_Flags, TyperCommand):
+    """One command."""
+
+
+class _Commands(_Flags, TyperGroup):
+    """Lists every command, and imports the one that is asked for."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] in COMMANDS:
+            self.commands[args[0]] = command(args[0])
+        return super().resolve_command(ctx, args)
+
+
+def command(name: str) -> Any:
+    """Import a command and make it one of the command line, with its flags; what its function returns is the exit code."""
+    made = typer.Typer(add_completion=False, **_SETTINGS)
+    made.command(name, cls=_Command)(_exiting(function(name)))
+    return typer.main.get_command(made)
+
+
+def function(name: str) -> Callable[..., int]:
+    """Import the function of a command."""
+    found: Callable[..., int] = getattr(import_module(COMMANDS[name][0]), name)
+    return found
+
+
+def _exiting(run: Callable[..., int]) -> Callable[..., None]:
+    @wraps(run)
+    def exiting(*arguments: Any, **options: Any) -> None:
+        raise typer.Exit(run(*arguments, **options))
+
+    return exiting
+
+
+def _listed() -> None:
+    """Stand for a command that is only listed."""
+
+
+_SETTINGS: Final[dict[str, Any]] = {"pretty_exceptions_enable": False, "rich_markup_mode": None}
 app = typer.Typer(
+    cls=_Commands,
     help="A Kubernetes sidecar injector with templates that cannot be broken into and decisions that explain themselves.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    **_SETTINGS,
 )
-
-
-def _register(command: Callable[..., int]) -> None:
-    """Register a command: what it returns is the exit code."""
-
-    @wraps(command)
-    def run(*arguments: Any, **options: Any) -> None:
-        raise typer.Exit(command(*arguments, **options))
-
-    app.command()(run)
-
-
-def version() -> int:
-    """Print the version."""
-    typer.echo(f"mesh-injector {__version__}")
-    return 0
-
-
-for _command in (demo.demo, serve.serve, inject.inject, uninject.uninject, explain.explain, render.render, lint.lint, version):
-    _register(_command)
+for _name, (_, _summary) in COMMANDS.items():
+    app.command(_name, help=_summary)(_listed)

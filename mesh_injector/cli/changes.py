@@ -5,14 +5,12 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
-from rich.text import Text
-
 from mesh_injector import documents
 from mesh_injector.cli import exits
-from mesh_injector.cli import terminal as terminals
 from mesh_injector.cli.flags import flag
+from mesh_injector.cli.screen import Part
 from mesh_injector.cli.subjects import Answer, Judged, Subject
-from mesh_injector.cli.terminal import Terminal
+from mesh_injector.cli.terminal import Terminal, verdict
 from mesh_injector.errors import Problem
 
 
@@ -92,10 +90,10 @@ def _summary(judged: Sequence[Judged[Answer]], terminal: Terminal) -> None:
     terminal.table(("POD", "NAMESPACE", "OUTCOME", "MESH", "WHY"), [_row(subject) for one in judged for subject in one.subjects])
 
 
-def _row(subject: Subject[Answer]) -> tuple[Text | str, ...]:
+def _row(subject: Subject[Answer]) -> tuple[Part, ...]:
     """Say in one row what happened to a pod and why."""
     outcome = subject.outcome
-    return subject.workload.label, subject.namespace.name, terminals.verdict(outcome.verdict), outcome.mesh or "-", outcome.why
+    return subject.workload.label, subject.namespace.name, verdict(outcome.verdict), outcome.mesh or "-", outcome.why
 
 
 def _report(judged: Sequence[Judged[Answer]], problems: Sequence[Problem], terminal: Terminal, *, rows: bool) -> None:

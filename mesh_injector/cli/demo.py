@@ -12,10 +12,10 @@ from rich.rule import Rule
 from rich.text import Text
 
 from mesh_injector.cli import exits, flags, reviews, source, subjects
-from mesh_injector.cli import terminal as terminals
 from mesh_injector.cli.flags import flag
 from mesh_injector.cli.reviews import Answer
-from mesh_injector.cli.terminal import Terminal
+from mesh_injector.cli.screen import Part
+from mesh_injector.cli.terminal import Terminal, verdict
 from mesh_injector.engine.pipeline import Verdict
 
 
@@ -70,7 +70,7 @@ def _show(answers: list[Answer], terminal: Terminal) -> None:
     terminal.diff(shown.pod, shown.body, subjects.apply(shown.body, shown.patch), fit=True)
     _title(terminal, "The JSON Patch (RFC 6902) that it sent")
     for operation in shown.patch:
-        terminal.fit(_operation(operation))
+        terminal.out.cut(*_operation(operation))
     _title(terminal, "What to try next")
     program, samples = _program(), _near(source.samples())
     for command, what in (
@@ -78,7 +78,7 @@ def _show(answers: list[Answer], terminal: Terminal) -> None:
         (f"{program} inject -f {samples}/workloads.yaml -o diff", "the same offline, as a diff, before anything is applied"),
         (f"{program} serve --source {samples} --port 8443", "the webhook for good; edit the samples while it runs"),
     ):
-        terminal.out.print(Text.assemble("  ", (command, "bold"), f"\n      {what}"), soft_wrap=True)
+        terminal.out.line("  ", (command, "bold"), f"\n      {what}")
 
 
 def _near(path: Path) -> str:
@@ -92,12 +92,12 @@ def _program() -> str:
 
 
 def _title(terminal: Terminal, text: str) -> None:
-    terminal.out.print()
-    terminal.out.print(Rule(Text(text, style="bold"), align="left", characters="─"))
+    terminal.out.line()
+    terminal.out.console.print(Rule(Text(text, style="bold"), align="left", characters="─"))
 
 
-def _row(answer: Answer) -> tuple[Text | str, ...]:
-    return answer.pod, answer.namespace, terminals.verdict(Verdict(answer.audit["outcome"])), answer.audit["mesh"] or "-", _why(answer)
+def _row(answer: Answer) -> tuple[Part, ...]:
+    return answer.pod, answer.namespace, verdict(Verdict(answer.audit["outcome"])), answer.audit["mesh"] or "-", _why(answer)
 
 
 def _why(answer: Answer) -> str:
@@ -107,6 +107,6 @@ def _why(answer: Answer) -> str:
     return f"{reason}: {what.removeprefix(prefix)}" if what else reason
 
 
-def _operation(operation: dict[str, Any]) -> Text:
+def _operation(operation: dict[str, Any]) -> tuple[Part, ...]:
     value = json.dumps(operation["value"], ensure_ascii=False) if "value" in operation else ""
-    return Text.assemble((f"{operation['op']:8}", "green"), (terminals.clean(operation["path"]), "bold"), f"  {terminals.clean(value)}")
+    return (f"{operation['op']:8}", "green"), (operation["path"], "bold"), f"  {value}"

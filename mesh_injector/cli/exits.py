@@ -2,8 +2,6 @@
 
 import os
 import sys
-import tempfile
-import traceback
 from typing import Final
 
 from mesh_injector.errors import MeshInjectorError, printable
@@ -20,6 +18,9 @@ def report(error: Exception) -> int:
     if isinstance(error, MeshInjectorError):
         sys.stderr.write(f"{printable(str(error))}\n")
         return UNREADABLE
+    import tempfile
+    import traceback
+
     with tempfile.NamedTemporaryFile("w", prefix="mesh-injector-", suffix=".txt", delete=False) as file:
         file.write("".join(traceback.format_exception(error)))
     what = printable(f"{type(error).__name__}: {error}")[:200]

@@ -5,14 +5,11 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
-from rich.text import Text
-
 from mesh_injector import admission
 from mesh_injector.cli import exits, flags, source, subjects
-from mesh_injector.cli import terminal as terminals
 from mesh_injector.cli.flags import flag
 from mesh_injector.cli.subjects import Subject
-from mesh_injector.cli.terminal import Terminal
+from mesh_injector.cli.terminal import Terminal, verdict
 from mesh_injector.engine import pipeline, record
 from mesh_injector.engine.pipeline import Outcome, Verdict
 from mesh_injector.engine.record import Record
@@ -95,14 +92,11 @@ def as_json(subject: Subject[Outcome], checks: Sequence[Check]) -> dict[str, Any
 def story(subject: Subject[Outcome], checks: Sequence[Check], terminal: Terminal) -> None:
     """Tell a decision as a story."""
     out, outcome = terminal.out, subject.outcome
-    out.print(
-        Text.assemble((subject.workload.label, "bold"), f" in namespace {subject.namespace.name}: ", terminals.verdict(outcome.verdict))
-    )
+    out.line((subject.workload.label, "bold"), f" in namespace {subject.namespace.name}: ", verdict(outcome.verdict))
     by = f" by mesh {outcome.mesh}" if outcome.mesh else ""
     _line(terminal, "because", f"{outcome.reason.value}{by}" + (f", template {outcome.template[:19]}…" if outcome.template else ""))
     for check in checks:
-        mark = Text("✓" if check.matched else "✗", style="green" if check.matched else "red")
-        out.print(Text.assemble("  mesh      ", mark, f" {terminals.clean(check.mesh)}: {terminals.clean(check.why)}"), soft_wrap=True)
+        out.line("  mesh      ", ("✓", "green") if check.matched else ("✗", "red"), f" {check.mesh}: {check.why}")
     if not checks:
         _line(terminal, "mesh", "none is known")
     ours = owned(subject)
@@ -117,9 +111,9 @@ def story(subject: Subject[Outcome], checks: Sequence[Check], terminal: Terminal
         _line(terminal, "error", f"[{problem.code}] {problem.what}", "red")
         _line(terminal, "where", problem.where)
         for excerpt in problem.excerpt.splitlines():
-            out.print(Text(f"            {terminals.clean(excerpt)}", style="dim"), soft_wrap=True)
+            out.line((f"            {excerpt}", "dim"))
         _line(terminal, "fix", problem.fix, "green")
-    out.print()
+    out.line()
 
 
 def owned(subject: Subject[Outcome]) -> Record | None:
@@ -132,4 +126,4 @@ def owned(subject: Subject[Outcome]) -> Record | None:
 
 def _line(terminal: Terminal, label: str, text: str, style: str = "") -> None:
     if text:
-        terminal.out.print(Text.assemble(f"  {label:9} ", (terminals.clean(text), style)), soft_wrap=True)
+        terminal.out.line(f"  {label:9} ", (text, style))

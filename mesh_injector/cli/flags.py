@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -12,6 +12,13 @@ def flag(*names: str, help: str, **settings: Any) -> Any:  # noqa: A002 # typer'
     long = next(name for name in names if name.startswith("--"))
     variable = f"MESH_INJECTOR_{long.split('/')[0].lstrip('-').replace('-', '_').upper()}"
     return typer.Option(*names, help=help, envvar=variable, show_envvar=False, **settings)
+
+
+def named(paths: list[str] | None) -> list[str] | None:
+    """Refuse an empty name, such as a variable of a script leaves that is not set."""
+    if paths and "" in paths:
+        raise typer.BadParameter("an empty text names no file or folder")
+    return paths
 
 
 class Color(StrEnum):
@@ -27,16 +34,18 @@ Sources = Annotated[
     flag(
         "--source",
         metavar="FILE|DIR",
+        callback=named,
         help="Meshes, template ConfigMaps and Namespaces; repeatable, all read as one. Default: the bundled samples.",
     ),
 ]
 Home = Annotated[
     str, flag("--home-namespace", metavar="NAME", help="The injector's own namespace, whose Meshes may select pods everywhere.")
 ]
-Files = Annotated[list[str], flag("-f", "--filename", metavar="FILE|DIR|-", help="Pods and workloads; repeatable, `-` is standard input.")]
-OptionalFiles = Annotated[
-    list[str] | None, flag("-f", "--filename", metavar="FILE|DIR|-", help="Pods and workloads; repeatable, `-` is standard input.")
-]
+_FILES: Final = flag(
+    "-f", "--filename", metavar="FILE|DIR|-", callback=named, help="Pods and workloads; repeatable, `-` is standard input."
+)
+Files = Annotated[list[str], _FILES]
+OptionalFiles = Annotated[list[str] | None, _FILES]
 NamespaceFlag = Annotated[
     str, flag("-n", "--namespace", metavar="NAME", help="The namespace of documents that name none; one that names another is an error.")
 ]

@@ -1,25 +1,18 @@
 """`lint`: everything that can be said about Meshes and templates without a pod, for people, editors, pre-commit and CI."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from mesh_injector import directory, errors, reasons, store
-from mesh_injector.cli import exits, flags, source
-from mesh_injector.cli import findings as forms
+from mesh_injector import store
+from mesh_injector.cli import exits, flags, forms, given, source
 from mesh_injector.cli.flags import flag
+from mesh_injector.cli.given import Given
 from mesh_injector.cli.terminal import Terminal
-from mesh_injector.directory import Reading
-from mesh_injector.documents import Document
-from mesh_injector.errors import ConfigError, Problem
-from mesh_injector.formats.mesh import lint as linting
-from mesh_injector.formats.mesh.lint import Finding, Severity
-
-TEMPLATES: Final = (".j2", ".jinja", ".jinja2")
-"""The endings of files that hold a template and nothing else."""
+from mesh_injector.formats.mesh import linting
+from mesh_injector.formats.mesh.linting import Finding, Severity
 
 
 class Output(StrEnum):
@@ -32,10 +25,12 @@ class Output(StrEnum):
 
 
 def lint(  # noqa: PLR0913 # the parameters are the command's flags
-    paths: Annotated[list[str] | None, typer.Argument(metavar="[FILE|DIR]...", help="The same as -f, as pre-commit gives it.")] = None,
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="[FILE|DIR]...", callback=flags.named, help="The same as -f, as pre-commit gives it.")
+    ] = None,
     files: Annotated[
         list[str] | None,
-        flag("-f", "--filename", metavar="FILE|DIR|-", help="Meshes, ConfigMaps and templates (*.j2) to judge; repeatable."),
+        flag("-f", "--filename", metavar="FILE|DIR|-", callback=flags.named, help="Meshes, ConfigMaps, templates (*.j2); repeatable."),
     ] = None,
     sources: flags.Sources = None,
     output: Annotated[Output, flag("-o", "--output", help="text, json, sarif or github.")] = Output.TEXT,
@@ -45,8 +40,9 @@ def lint(  # noqa: PLR0913 # the parameters are the command's flags
 ) -> int:
     """Find what is wrong with Meshes and templates, before there is a pod.
 
-    Files given by --source are read beside those of -f, so that a Mesh finds its ConfigMap, and are not judged themselves; without -f
-    they are. Exit 0 when there is no error, 1 when there is one, 3 when a document cannot be read.
+    Files given by --source are read beside those of -f, so that a Mesh finds its ConfigMap, and are not judged themselves (without -f
+    they are); what is broken in them is told on stderr. Exit 0 when there is no error, 1 when there is one, 3 when a document cannot
+    be read.
 
     Examples:
 
@@ -61,60 +57,34 @@ def lint(  # noqa: PLR0913 # the parameters are the command's flags
     if not judged:
         source.announce(sources, terminal)
         judged, sources = list(source.paths(sources)), None
-    reading = _read(judged)
-    context = _read([*judged, *sources]) if sources else reading
-    found = [
-        finding
-        for finding in linting.findings(*store.expanded(_last(reading, context), context.problems), home_namespace)
-        if finding.place.source in reading.files or context is reading
-    ]
-    templates = sorted({str(file) for path in judged for file in _templates(path)})
-    for file in templates:
-        found += linting.of_template(_text(file), file)
+    reader = given.Reader()
+    own, beside = reader.judged(judged), reader.beside(sources or ())
+    found, broken = _find(own, beside, home_namespace)
+    for finding in broken:
+        terminal.problem(finding.problem, "warning")
     _tell(found, output, terminal)
     if output is Output.TEXT:
-        terminal.say(_summary(found, len(reading.files) + len(templates)))
-    if reading.problems:
+        terminal.say(_summary(found, len(own.files)))
+    if own.problems:
         return exits.UNREADABLE
     return exits.NO if any(finding.severity is Severity.ERROR for finding in found) else exits.DONE
 
 
-def _read(paths: Sequence[str]) -> Reading:
-    """Read the documents of files and folders; a folder that holds nothing but templates has none. Raises ConfigError."""
-    templates_only = [path for path in paths if Path(path).is_dir() and _templates(path) and not _manifests(path)]
-    return directory.read([path for path in paths if path not in templates_only and not path.endswith(TEMPLATES)])
+def _find(own: Given, beside: Given, home: str) -> tuple[list[Finding], list[Finding]]:
+    """Find what is wrong with what is judged, and what is broken beside it.
 
-
-def _last(reading: Reading, context: Reading) -> list[Document]:
-    """Put the documents that are judged after those beside them: of two that describe the same object the later one counts."""
-    return sorted(context.documents, key=lambda document: document.origin.source in reading.files)
-
-
-def _manifests(folder: str) -> bool:
-    return any(file.name.endswith(directory.ENDINGS) for file in _visible(folder))
-
-
-def _templates(path: str) -> list[Path]:
-    """Find the templates of a folder, or the file that is one itself."""
-    if Path(path).is_dir():
-        return [file for file in _visible(path) if file.name.endswith(TEMPLATES)]
-    return [Path(path)] if path.endswith(TEMPLATES) else []
-
-
-def _visible(folder: str) -> Iterator[Path]:
-    """Iterate over the files below a folder; names that begin with a dot are left out, as for every command."""
-    for file in Path(folder).rglob("*"):
-        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(folder).parts):
-            yield file
-
-
-def _text(file: str) -> str:
-    """Read a template. Raises ConfigError when it cannot be read."""
-    try:
-        return Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        what = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else f"it cannot be read ({error.strerror})"
-        raise ConfigError(Problem(reasons.UNREADABLE, what, file, "check the path and its permissions")) from error
+    The documents that are judged come last: of two that describe the same object the later one counts.
+    """
+    documents, problems = store.expanded((*beside.documents, *own.documents), (*beside.problems, *own.problems))
+    found, broken = [], []
+    for finding in linting.findings(documents, problems, home):
+        if finding.place.source not in beside.files:
+            found.append(finding)
+        elif finding.severity is Severity.ERROR:
+            broken.append(finding)
+    for file, text in own.templates.items():
+        found += linting.of_template(text, file)
+    return found, broken
 
 
 def _tell(found: Sequence[Finding], output: Output, terminal: Terminal) -> None:
@@ -130,16 +100,12 @@ def _tell(found: Sequence[Finding], output: Output, terminal: Terminal) -> None:
 
 def _show(finding: Finding, terminal: Terminal) -> None:
     """Show a finding as compilers do: its place, which editors and terminals follow, then what, an excerpt and the fix."""
-    from rich.text import Text
-
-    problem, style = finding.problem, _STYLES[finding.severity]
-    place, what = errors.printable(str(finding.place)), errors.printable(problem.what)
-    head = Text.assemble((f"{place}: ", "bold"), (f"{finding.severity.value} [{problem.code}] ", style), what)
-    terminal.out.print(head, soft_wrap=True)
+    problem, out = finding.problem, terminal.out
+    out.line((f"{finding.place}: ", "bold"), (f"{finding.severity.value} [{problem.code}] ", _STYLES[finding.severity]), problem.what)
     for line in problem.excerpt.splitlines():
-        terminal.out.print(Text(f"  {errors.printable(line)}", style="dim"), soft_wrap=True)
+        out.line((f"  {line}", "dim"))
     if problem.fix:
-        terminal.out.print(Text(f"  fix: {errors.printable(problem.fix)}", style="green"), soft_wrap=True)
+        out.line((f"  fix: {problem.fix}", "green"))
 
 
 def _summary(found: Sequence[Finding], files: int) -> str:

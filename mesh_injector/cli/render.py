@@ -5,12 +5,11 @@ from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import typer
-from rich.text import Text
 
 from mesh_injector import documents
 from mesh_injector.cli import exits, flags, source, subjects
-from mesh_injector.cli import terminal as terminals
 from mesh_injector.cli.flags import flag
+from mesh_injector.cli.screen import Part
 from mesh_injector.cli.subjects import Scope
 from mesh_injector.cli.terminal import Terminal
 from mesh_injector.engine import overlay
@@ -61,17 +60,22 @@ def render(  # noqa: PLR0913 # the parameters are the command's flags
     within = subjects.scope(namespace, labels, all_namespaces=all_namespaces)
     pods = _pods(files, within, snapshot) if files else [(_stand_in(found, terminal), snapshot.namespace(namespace or "default"))]
     try:
-        template = _template(found)
-        collected = [(pod, variables.of(found, template, pod, where)) for pod, where in pods]
-        if show_vars:
-            for pod, given in collected:
-                _show(template, pod, given, terminal)
-        else:
-            _print([_checked(found, template, given) for _, given in collected], output, terminal)
+        _tell(found, pods, None if show_vars else output, terminal)
     except InjectionError as error:
         terminal.problem(error.problem)
         return exits.NO
     return exits.DONE
+
+
+def _tell(mesh: Mesh, pods: Sequence[tuple[Pod, Namespace]], output: Output | None, terminal: Terminal) -> None:
+    """Print the rendering for each pod, or without an output its variables. Raises InjectionError."""
+    template = _template(mesh)
+    collected = [(pod, variables.of(mesh, template, pod, where)) for pod, where in pods]
+    if output is not None:
+        _print([_checked(mesh, template, given) for _, given in collected], output, terminal)
+    else:
+        for pod, given in collected:
+            _show(template, pod, given, terminal)
 
 
 def _find(name: str, snapshot: Snapshot) -> Mesh:
@@ -131,8 +135,7 @@ def _show(template: PatchTemplate, pod: Pod, given: dict[str, Any], terminal: Te
     terminal.table(("VARIABLE", "USE", "VALUE"), [_variable(name, shape, template, given) for name, shape in names.VARIABLES.items()])
 
 
-def _variable(name: str, shape: str, template: PatchTemplate, given: dict[str, Any]) -> tuple[Text | str, ...]:
+def _variable(name: str, shape: str, template: PatchTemplate, given: dict[str, Any]) -> tuple[Part, ...]:
     use = "needed" if name in template.needed else "optional" if name in template.named else "-"
     value = documents.dump([given[name]]).strip()[2:] if name in given else shape if name not in template.named else "not defined"
-    style = "" if name in given else "dim"
-    return name, use, Text(terminals.clean(value[:_VALUE_CHARACTERS]), style=style)
+    return name, use, (value[:_VALUE_CHARACTERS], "" if name in given else "dim")

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from mesh_injector.cli import app
-from mesh_injector.cli import findings as forms
+from mesh_injector.cli import app, forms
 from mesh_injector.documents import Origin
 from mesh_injector.errors import ConfigError, Problem
-from mesh_injector.formats.mesh.lint import Finding, Severity
+from mesh_injector.formats.mesh.linting import Finding, Severity
 from tests.cli.conftest import MESH, POD, Result
 
 Run = Callable[..., Result]
@@ -80,11 +79,29 @@ def test_a_bare_template_is_linted_alone_and_in_a_folder(lint: Run, run: Run, tm
         assert item["file"].endswith("only/patch.yaml.j2")
 
 
-def test_a_template_that_is_not_utf_8_or_not_there_cannot_be_read(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("output", ["text", "json", "sarif", "github"])
+@pytest.mark.parametrize(("name", "what"), [("x.j2", "it is not UTF-8"), ("y.j2", "it cannot be read"), ("y.yaml", "it cannot be read")])
+def test_what_cannot_be_read_is_told_beside_the_findings_of_the_others(run: Run, tmp_path: Path, name: str, what: str, output: str) -> None:
     (tmp_path / "x.j2").write_bytes(b"\xff")
-    for name, what in (("x.j2", "it is not UTF-8"), ("y.j2", "it cannot be read"), ("y.yaml", "it cannot be read")):
-        with pytest.raises(ConfigError, match=what):  # which the command line tells in one line, with exit 3
-            run("lint", str(tmp_path / name))
+    (tmp_path / "bad.yaml").write_text(BAD, encoding="utf-8")
+    result = run("lint", str(tmp_path / name), str(tmp_path / "bad.yaml"), "-o", output)
+    assert result.exit_code == 3
+    assert what in result.stdout
+    assert "unknown field" in result.stdout
+    if output in ("json", "sarif"):
+        assert result.json
+
+
+def test_a_source_that_cannot_be_read_at_all_is_an_error(run: Run, mesh: str) -> None:
+    with pytest.raises(ConfigError, match="it cannot be read"):  # which the command line tells in one line, with exit 3
+        run("lint", mesh, "--source", "nowhere")
+
+
+@pytest.mark.parametrize("flag", ["-f", "--source", "--"])
+def test_an_empty_name_is_a_usage_error(run: Run, flag: str) -> None:
+    result = run("lint", flag, "")
+    assert result.exit_code == 2
+    assert "an empty text names no file or folder" in result.stderr
 
 
 def test_a_document_that_cannot_be_read_is_told_with_its_line_and_is_3(lint: Run) -> None:
@@ -101,6 +118,31 @@ def test_a_source_is_read_beside_the_files_and_not_judged(run: Run, tmp_path: Pa
     assert [item["code"] for item in alone.json["items"]] == ["MI205"]
     assert run("lint", str(tmp_path / "a.yaml"), "--source", str(tmp_path)).exit_code == 0
     assert run("lint", str(tmp_path / "b.yaml"), "--source", str(tmp_path)).exit_code == 1
+
+
+def test_standard_input_is_judged_also_with_a_source_beside_it(run: Run, tmp_path: Path) -> None:
+    mesh, _, config_map = BAD.partition("---\n")
+    (tmp_path / "mesh.yaml").write_text(mesh, encoding="utf-8")
+    result = run("lint", "-f", "-", "--source", str(tmp_path / "mesh.yaml"), "-o", "json", stdin=config_map)
+    assert [(item["code"], item["file"]) for item in result.json["items"]] == [("MI401", "stdin")]
+    assert result.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "broken", ["a: [\n", MESH.partition("---\n")[0].replace("values:", "valuess:").replace("name: web", "name: other")]
+)
+def test_what_is_broken_in_a_source_is_told_on_stderr_and_changes_no_exit_code(run: Run, mesh: str, tmp_path: Path, broken: str) -> None:
+    (tmp_path / "broken.yaml").write_text(broken, encoding="utf-8")
+    result = run("lint", mesh, "--source", str(tmp_path / "broken.yaml"), "--source", mesh, "-o", "json")
+    assert "warning [MI10" in result.stderr
+    assert f"{tmp_path}/broken.yaml:" in result.stderr
+    assert (result.exit_code, result.json) == (0, {"items": []})
+
+
+def test_a_file_that_is_judged_and_stands_in_the_source_is_told_once(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text("a: [\n", encoding="utf-8")
+    result = run("lint", str(tmp_path / "broken.yaml"), "--source", f"{tmp_path}/../{tmp_path.name}", "-q", "-o", "json")
+    assert (result.exit_code, len(result.json["items"]), result.stderr) == (3, 1, "")
 
 
 def test_a_source_alone_is_judged(run: Run, tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from mesh_injector import __version__
-from mesh_injector.cli import exits
+from mesh_injector.cli import app, exits
 
 PROGRAM = [sys.executable, "-m", "mesh_injector"]
 
@@ -44,27 +46,78 @@ def test_a_bug_is_70_with_a_reference_and_no_traceback(capsys: pytest.CaptureFix
     path.unlink()
 
 
-def test_every_flag_has_an_environment_variable_named_after_it() -> None:
-    import typer.main
-
-    from mesh_injector.cli import app
-
-    group = typer.main.get_command(app.app)
-    for command in group.commands.values():  # type: ignore[attr-defined]
-        for option in command.params:
-            if option.name == "help" or not any(name.startswith("--") for name in option.opts):
-                continue
-            long = next(name for name in option.opts if name.startswith("--"))
-            assert option.envvar == "MESH_INJECTOR_" + long[2:].replace("-", "_").upper(), (command.name, long)
+@pytest.mark.parametrize("name", app.COMMANDS)
+def test_every_flag_has_an_environment_variable_named_after_it(name: str) -> None:
+    for option in app.command(name).params:
+        if option.name == "help" or not any(text.startswith("--") for text in option.opts):
+            continue
+        long = next(text for text in option.opts if text.startswith("--"))
+        assert option.envvar == "MESH_INJECTOR_" + long[2:].replace("-", "_").upper(), long
 
 
-def test_every_command_has_help_with_an_example() -> None:
-    from mesh_injector.cli import app
+@pytest.mark.parametrize("name", app.COMMANDS)
+def test_every_command_has_the_help_that_is_listed_and_an_example(name: str) -> None:
+    text = app.function(name).__doc__ or ""
+    assert app.COMMANDS[name][1] == text.splitlines()[0]
+    assert name == "version" or "Examples:" in text
 
-    for command in app.app.registered_commands:
-        assert command.callback is not None
-        text = command.callback.__doc__ or ""
-        assert command.callback.__name__ == "version" or "Examples:" in text
+
+def test_the_help_lists_every_command_and_that_of_a_command_its_flags() -> None:
+    listed = call("--help").stdout
+    assert all(f"\n  {name} " in listed for name in app.COMMANDS)
+    assert "--home-namespace" in call("lint", "--help").stdout
+
+
+def test_the_readme_names_every_command() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert [name for name in app.COMMANDS if f"| `mesh-injector {name}" not in readme] == []
+
+
+def test_a_command_that_does_not_exist_is_2_with_a_suggestion() -> None:
+    result = call("injct")
+    assert result.returncode == 2
+    assert "Did you mean 'inject'" in result.stderr
+
+
+def test_the_shell_completes_commands_and_their_flags() -> None:
+    def complete(words: str, at: int) -> str:
+        given = {"_MESH_INJECTOR_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(at)}
+        program = [sys.executable, "-c", "from mesh_injector.cli import main; main()"]
+        return subprocess.run(program, env=os.environ | given, capture_output=True, text=True, timeout=60, check=False).stdout
+
+    assert complete("mesh-injector unin", 1).split() == ["uninject"]
+    assert complete("mesh-injector lint --home", 2).split() == ["--home-namespace"]
+
+
+def imported(*arguments: str) -> set[str]:
+    """Run the program and return the packages that it imported."""
+    code = (
+        "import atexit, sys; from mesh_injector.cli import main; file = sys.argv.pop(1); "
+        "atexit.register(lambda: open(file, 'w').write(' '.join(sys.modules))); main()"
+    )
+    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as file:
+        subprocess.run([sys.executable, "-c", code, file.name, *arguments], capture_output=True, timeout=60, check=False)
+        return set(file.read().split())
+
+
+HEAVY = {"pydantic", "jinja2", "fastapi", "uvicorn", "starlette", "kubernetes", "rich", "cryptography", "http.client", "ssl", "yaml"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["version"], ["-h"], [], ["injct"]])
+def test_what_needs_no_document_imports_nothing_heavy(arguments: list[str]) -> None:
+    found = imported(*arguments)
+    assert "typer" in found
+    assert not found & HEAVY
+
+
+SERVING = {"fastapi", "uvicorn", "starlette", "kubernetes", "cryptography", "http.client"}
+
+
+@pytest.mark.parametrize("command", ["inject", "uninject", "explain", "lint"])
+def test_what_works_offline_imports_no_server_and_into_a_pipe_no_rich(command: str) -> None:
+    found = imported(command, "-f", "config/samples/workloads.yaml")
+    assert "mesh_injector.documents" in found
+    assert not found & (SERVING | {"rich"})
 
 
 def test_the_reader_of_the_output_may_go_away() -> None:

@@ -220,15 +220,12 @@ def path_of(node: nodes.Node) -> str:
     """Write a name with its keys as people do, `values.image`; empty where something on the way is computed."""
     if isinstance(node, nodes.Name):
         return node.name
-    if not isinstance(node, nodes.Getattr | nodes.Getitem):
+    if not isinstance(node, nodes.Getattr | nodes.Getitem) or not (before := path_of(node.node)):
         return ""
-    key, before = key_of(node), path_of(node.node)
-    if not before:
-        return ""
+    key = key_of(node)
     if key is not None:
         return f"{before}.{key}" if key.isidentifier() else f"{before}['{key}']"
-    position = node.arg if isinstance(node, nodes.Getitem) else None
-    return f"{before}[{position.value}]" if isinstance(position, nodes.Const) else ""
+    return f"{before}[{node.arg.value}]" if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const) else ""
 
 
 def _optional_subject(node: nodes.Node) -> nodes.Node | None:

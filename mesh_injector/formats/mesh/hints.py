@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from mesh_injector import reasons
-from mesh_injector.documents import Document, Path
+from mesh_injector.documents import Document, Origin, Path
 from mesh_injector.engine import checks
 from mesh_injector.engine.checks import Finding
 from mesh_injector.engine.template import PatchTemplate, Rendered
@@ -50,7 +50,13 @@ def _overrides(mesh: Mesh, document: Document) -> Iterator[Problem]:
     for index, name in enumerate(mesh.spec.overrides):
         if name not in mesh.spec.values:
             what = f"the override `{name}` names no value of the mesh, so pods may set any text"
-            yield _in_file(document, ("spec", "overrides", index), reasons.OVERRIDE_WITHOUT_VALUE, what, "give it a value in `spec.values`")
+            yield _in_file(
+                document,
+                document.locate(("spec", "overrides", index)),
+                reasons.OVERRIDE_WITHOUT_VALUE,
+                what,
+                "give it a value in `spec.values`",
+            )
 
 
 def _unused_values(mesh: Mesh, document: Document) -> Iterator[Problem]:
@@ -58,7 +64,7 @@ def _unused_values(mesh: Mesh, document: Document) -> Iterator[Problem]:
     for name in mesh.spec.values:
         if names is not None and "values" not in names.whole and ("values", name) not in names.read:
             what, fix = f"no template reads the value `{name}`", "remove it, or correct its name"
-            yield _in_file(document, ("spec", "values", name), reasons.VALUE_UNUSED, what, fix, key=True)
+            yield _in_file(document, document.locate(("spec", "values", name), key=True), reasons.VALUE_UNUSED, what, fix)
 
 
 def _alike(mesh: Mesh, document: Document) -> Iterator[Problem]:
@@ -68,7 +74,8 @@ def _alike(mesh: Mesh, document: Document) -> Iterator[Problem]:
     for first, second in itertools.combinations(places, 2):
         if first.lower() == second.lower():
             what = f"`{first}` and `{second}` differ only in case"
-            yield _in_file(document, places[second], reasons.NAMES_ALIKE, what, "use one spelling", key=second in mesh.spec.values)
+            origin = document.locate(places[second], key=second in mesh.spec.values)
+            yield _in_file(document, origin, reasons.NAMES_ALIKE, what, "use one spelling")
 
 
 def _missing_values(mesh: Mesh, _document: Document) -> Iterator[Problem]:
@@ -129,7 +136,9 @@ def _unused_templates(meshes: Iterable[Mesh], templates: Mapping[TemplateKey, Do
     for (namespace, name), document in {key[:2]: document for key, document in templates.items()}.items():
         if (namespace, name) not in used:
             what = f"no Mesh names the template ConfigMap {namespace}/{name}"
-            yield _in_file(document, ("metadata", "name"), reasons.TEMPLATE_UNUSED, what, "name it in a Mesh, or remove it")
+            yield _in_file(
+                document, document.locate(("metadata", "name")), reasons.TEMPLATE_UNUSED, what, "name it in a Mesh, or remove it"
+            )
 
 
 def _ties(meshes: Sequence[Mesh], documents: Mapping[tuple[str, str], Document]) -> Iterator[Problem]:
@@ -139,7 +148,7 @@ def _ties(meshes: Sequence[Mesh], documents: Mapping[tuple[str, str], Document])
             what = f"meshes {first} and {second} tie for every pod they select"
             document = documents[second.namespace, second.name]
             fix = "give one of them another `priority`, or another selector"
-            yield _in_file(document, ("spec", "injectionSelector"), reasons.CERTAIN_TIE, what, fix, key=True)
+            yield _in_file(document, document.locate(("spec", "injectionSelector"), key=True), reasons.CERTAIN_TIE, what, fix)
 
 
 def _rank(mesh: Mesh) -> tuple[Any, ...]:
@@ -151,8 +160,7 @@ def _works(mesh: Mesh) -> bool:
     return mesh.spec.enable_auto_inject and not mesh.selector_fault
 
 
-def _in_file(document: Document, path: Path, code: str, what: str, fix: str, *, key: bool = False) -> Problem:  # noqa: PLR0913 # a problem has so many parts
-    origin = document.locate(path, key=key)
+def _in_file(document: Document, origin: Origin, code: str, what: str, fix: str) -> Problem:
     return Problem(code, what, str(origin), fix, document.excerpt(origin))
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 
 from mesh_injector import documents
-from mesh_injector.formats.mesh import lint
-from mesh_injector.formats.mesh.lint import Finding, Severity
+from mesh_injector.formats.mesh import linting
+from mesh_injector.formats.mesh.linting import Finding, Severity
 from tests import corpora
 from tests.engine.template.test_any_template import templates
 
@@ -36,7 +36,7 @@ def a_template(text: str, namespace: str = "mesh-system") -> str:
 def found(*texts: str) -> tuple[Finding, ...]:
     parsed = documents.parse("---\n".join(texts), "all.yaml")
     assert not parsed.problems
-    return lint.findings(parsed.documents)
+    return linting.findings(parsed.documents)
 
 
 def codes(*texts: str) -> list[tuple[str, str]]:
@@ -161,19 +161,19 @@ def test_the_same_thing_at_the_same_place_is_told_once() -> None:
 
 @given(templates)
 def test_any_template_of_the_language_is_judged_without_a_fault_of_ours(text: str) -> None:
-    assert all(finding.place.source == "t.j2" for finding in lint.of_template(text, "t.j2"))
+    assert all(finding.place.source == "t.j2" for finding in linting.of_template(text, "t.j2"))
 
 
 def test_a_hostile_template_is_judged_within_the_bounds() -> None:
     for attack in corpora.templates():
-        told = lint.of_template(attack.template, "t.j2")
+        told = linting.of_template(attack.template, "t.j2")
         assert len(told) < 1000, attack.id
         assert all(len(finding.problem.what) < 1000 for finding in told), attack.id
 
 
 def test_what_is_judged_of_a_stand_in_counts_for_nothing_and_the_name_of_a_field_is_none() -> None:
     def told(line: str) -> list[str]:
-        return [finding.problem.what for finding in lint.of_template(container(f"    {line}"), "t.j2")]
+        return [finding.problem.what for finding in linting.of_template(container(f"    {line}"), "t.j2")]
 
     assert told("ports: [{containerPort: 1, protocol: {{ mesh_name }}}]") == []
     assert told("imagee: {{ mesh_name }}") == ["`spec.containers[0].imagee`: unknown field `imagee`"]

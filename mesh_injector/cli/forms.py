@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from mesh_injector import __version__, errors
-from mesh_injector.formats.mesh.lint import Finding, Severity
+from mesh_injector.formats.mesh.linting import Finding, Severity
 from mesh_injector.messages import MEANINGS, Meaning
 
 SARIF_SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

@@ -1,0 +1,107 @@
+"""What `lint` is given: documents and bare templates, each file and standard input read once, whatever names it.
+
+What cannot be read is a problem beside what can, so that one file never hides what is wrong with the others.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from mesh_injector import directory, reasons
+from mesh_injector.documents import Document
+from mesh_injector.errors import ConfigError, Problem
+
+TEMPLATES: Final = (".j2", ".jinja", ".jinja2")
+"""The endings of files that hold a template and nothing else."""
+
+
+@dataclass(slots=True)
+class Given:
+    """What some paths hold: documents, the texts of templates by their files, what cannot be read, and all files."""
+
+    documents: list[Document] = field(default_factory=list)
+    templates: dict[str, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+
+
+class Reader:
+    """Reads paths; what was read before is left out."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+
+    def judged(self, paths: Sequence[str]) -> Given:
+        """Read what is to be judged; a path that cannot be read is a problem like any other."""
+        given = Given()
+        for path in paths:
+            try:
+                self._documents(path, given)
+            except ConfigError as error:
+                given.problems.append(error.problem)
+                given.files.append("stdin" if path == directory.STDIN else path)
+            for file in sorted(map(str, _templates(path))):
+                self._template(file, given)
+        return given
+
+    def beside(self, paths: Sequence[str]) -> Given:
+        """Read the documents that stand beside those that are judged. Raises ConfigError when a path cannot be read at all."""
+        given = Given()
+        for path in paths:
+            self._documents(path, given)
+        return given
+
+    def _documents(self, path: str, given: Given) -> None:
+        """Read the documents of a file or folder; a template has none, nor has a folder of nothing but templates."""
+        if path.endswith(TEMPLATES) or _identity(path) in self._known or (_templates(path) and not _has_manifests(path)):
+            return
+        reading = directory.read([path])
+        files = [file for file in reading.files if self._is_new("-" if path == directory.STDIN else file)]
+        given.documents += [document for document in reading.documents if document.origin.source in files]
+        given.problems += [problem for problem in reading.problems if _is_of(problem, files)]
+        given.files += files
+
+    def _template(self, file: str, given: Given) -> None:
+        if not self._is_new(file):
+            return
+        given.files.append(file)
+        try:
+            given.templates[file] = Path(file).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            what = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else f"it cannot be read ({error.strerror})"
+            fix = "save it as UTF-8" if isinstance(error, UnicodeDecodeError) else "check the path and its permissions"
+            given.problems.append(Problem(reasons.UNREADABLE, what, file, fix))
+
+    def _is_new(self, file: str) -> bool:
+        """Note a file, and say whether it was not known."""
+        known = len(self._known)
+        self._known.add(_identity(file))
+        return len(self._known) > known
+
+
+def _identity(path: str) -> str:
+    return path if path == directory.STDIN else os.path.realpath(path)
+
+
+def _is_of(problem: Problem, files: Sequence[str]) -> bool:
+    return any(problem.where == file or problem.where.startswith(f"{file}:") for file in files)
+
+
+def _has_manifests(folder: str) -> bool:
+    return any(file.name.endswith(directory.ENDINGS) for file in _visible(folder))
+
+
+def _templates(path: str) -> list[Path]:
+    """Find the templates of a folder, or the file that is one itself."""
+    if Path(path).is_dir():
+        return [file for file in _visible(path) if file.name.endswith(TEMPLATES)]
+    return [Path(path)] if path.endswith(TEMPLATES) else []
+
+
+def _visible(folder: str) -> Iterator[Path]:
+    """Iterate over the files below a folder; names that begin with a dot are left out, as for every command."""
+    for file in Path(folder).rglob("*"):
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(folder).parts):
+            yield file

@@ -1,0 +1,90 @@
+"""One stream that people read: styled by rich where a terminal shows it, plain text otherwise, so that a pipe need not wait for rich."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Final, TypeAlias
+
+from mesh_injector import errors
+from mesh_injector.cli.flags import Color
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+Part: TypeAlias = str | tuple[str, str]
+"""A piece of a line: a text, or a text and its style as rich writes it."""
+_PIPED_WIDTH: Final = 160
+_FORCING: Final = ("FORCE_COLOR", "TTY_COMPATIBLE")
+"""The variables by which rich takes a pipe for a terminal."""
+
+
+class Screen:
+    """Lines, tables and cut lines on one stream."""
+
+    def __init__(self, file: IO[str], color: Color = Color.AUTO) -> None:
+        self.file, self.color = file, color
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing that is written here can have a style."""
+        if self.color is Color.AUTO:
+            return not self.file.isatty() and not any(map(os.environ.get, _FORCING))
+        return self.color is Color.NEVER
+
+    @cached_property
+    def console(self) -> Console:
+        """The console of rich, imported when it is asked for."""
+        from rich.console import Console
+
+        force = {Color.AUTO: None, Color.ALWAYS: True, Color.NEVER: False}[self.color]
+        no_color = True if self.color is Color.NEVER else None
+        console = Console(file=self.file, force_terminal=force, no_color=no_color, highlight=False, emoji=False)
+        # rich would end the program with 1 when the reader goes away; that would say "no" where nothing was refused
+        console.on_broken_pipe = _raise_broken_pipe  # type: ignore[method-assign]
+        if not console.is_terminal:
+            console.width = _PIPED_WIDTH
+        return console
+
+    def line(self, *parts: Part) -> None:
+        """Write one line, never wrapped; what a terminal would obey is replaced."""
+        if self.is_plain:
+            self.file.write("".join(clean(part if isinstance(part, str) else part[0]) for part in parts) + "\n")
+            self.file.flush()
+        else:
+            self.console.print(_styled(parts), soft_wrap=True)
+
+    def cut(self, *parts: Part) -> None:
+        """Write one line, cut to the width of the terminal: for a look, where the whole is a command away."""
+        text = _styled(parts)
+        text.truncate(self.console.width, overflow="ellipsis")
+        self.console.print(text, soft_wrap=True)
+
+    def table(self, headings: Sequence[str], rows: Iterable[Sequence[Part]]) -> None:
+        """Write a table that folds its last column to the width of the terminal."""
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+        for heading in headings:
+            is_last = heading == headings[-1]
+            table.add_column(heading, overflow="fold", no_wrap=not is_last, ratio=1 if is_last else None)
+        for row in rows:
+            table.add_row(*(_styled((cell,)) for cell in row))
+        self.console.print(table)
+
+
+def _styled(parts: Sequence[Part]) -> Text:
+    from rich.text import Text
+
+    return Text.assemble(*(clean(part) if isinstance(part, str) else (clean(part[0]), part[1]) for part in parts))
+
+
+def _raise_broken_pipe() -> None:
+    raise BrokenPipeError
+
+
+def clean(text: str) -> str:
+    """Replace what a terminal would obey: names and messages are shown, never executed."""
+    return "\n".join(map(errors.printable, text.split("\n")))
