@@ -28,7 +28,7 @@ from uvicorn.loops.auto import auto_loop_factory
 from mesh_injector import logs
 from mesh_injector.server import Addresses, Options, running
 
-REVIEWS = Path(__file__).parent / "reviews"
+REVIEWS = Path(__file__).parents[2] / "config" / "samples" / "reviews"
 MESH = """
 apiVersion: mesh-injector.io/v1alpha1
 kind: Mesh
