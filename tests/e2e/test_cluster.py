@@ -89,7 +89,9 @@ def lives(group: int) -> bool:
     return any(int(line.split()[0]) == group and not line.split()[1].startswith("Z") for line in found)
 
 
-@pytest.mark.parametrize("command", [["-m", "pytest", "tests/e2e", "--collect-only"], [build.__file__, "--if-able"]], ids=["pytest", "build"])
+@pytest.mark.parametrize(
+    "command", [["-m", "pytest", "tests/e2e", "--collect-only"], [build.__file__, "--if-able"]], ids=["pytest", "build"]
+)
 def test_a_version_that_is_not_pinned_is_told_in_one_line(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
     monkeypatch.setenv("KUBERNETES", "v1.2")
