@@ -59,8 +59,10 @@ class Stand:
         self.enlist(name)
 
     def restart(self, name: str) -> int:
-        """Put a new replica in the place of an old one as a Deployment does, and return the old one's exit code: SIGTERM comes first, and the
-        Service leads elsewhere a moment later."""
+        """Put a new replica in the place of an old one as a Deployment does, and return the exit code of the old one.
+
+        SIGTERM comes first; that the Service leads elsewhere is known a moment later.
+        """
         old = self.replicas[name].process
         old.signal(signal.SIGTERM)
         self.drain(name)
