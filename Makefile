@@ -7,7 +7,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.bootstrap/bin/uv)
 BIN := .venv/bin
 READY := .venv/.ready
 E2E := tests/e2e
-PYTEST_FLAGS ?= -n auto --dist loadfile
+PYTEST_FLAGS ?= -n auto --dist worksteal
 SECONDS ?= 600
 
 .DEFAULT_GOAL := help
@@ -34,7 +34,7 @@ fuzz: $(READY) ## hostile reviews for as long as one likes: make fuzz SECONDS=60
 controlplane: $(READY) ## build etcd, API server, controllers, kubectl and helm for the tests (needs Go; KUBERNETES=v1.36 chooses a version)
 	$(BIN)/python $(E2E)/controlplane/build.py
 
-judge: controlplane ## try all our checks on a real API server, and write what it refuses and we do not predict to known.txt
+judge: controlplane ## try all our checks on a real API server, and write what it refuses and we do not predict to known.yaml
 	$(BIN)/pytest $(E2E)/test_judge.py --judge-all -q
 
 capture: controlplane ## write the pods and reviews that a real API server sends anew; then `make golden`, and look at the diff

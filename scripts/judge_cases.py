@@ -2,8 +2,8 @@
 
     python scripts/judge_cases.py
 
-Each case is a template; the pod that Kubernetes judges is a plain one with the template's fields in it. To add a case, add its
-`template` to the file and run this; a test fails where the two disagree.
+Each case is a template, and may have the spec of a `pod`; what Kubernetes judges is that pod, or a plain one, with the template's fields
+in it. To add a case, add its `template` to the file and run this; a test fails where the two disagree.
 """
 
 import json
@@ -12,27 +12,27 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from mesh_injector.engine import checks, schema
+from mesh_injector.engine import checks, merged, schema
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.union import Union
 
 HERE: Final = Path(__file__).parent
 CASES: Final = HERE.parent / "tests" / "engine" / "checks" / "kubernetes_cases.json"
-BARE: Final = Pod(b'{"metadata":{},"spec":{"containers":[{"name":"app","image":"app:1"}]}}')
+PLAIN: Final[dict[str, Any]] = {"containers": [{"name": "app", "image": "app:1"}]}
 
 
 def main() -> None:
     """Rewrite the file in place, for the release of the bundled schema."""
     version = schema.KUBERNETES_VERSION
     cases = json.loads(CASES.read_bytes())["cases"]
-    pods = "".join(json.dumps(pod_of(case["template"])) + "\n" for case in cases)
+    pods = "".join(json.dumps(pod_of(case)) + "\n" for case in cases)
     command = [sys.executable, str(HERE / "go_pods" / "run.py"), "--version", version, "judge"]
     answers = subprocess.run(command, input=pods.encode(), stdout=subprocess.PIPE, check=True).stdout.splitlines()
     judged = [
         {
-            "template": case["template"],
+            **{key: case[key] for key in ("pod", "template") if key in case},
             "kubernetes": [told(error) for error in json.loads(answer)["errors"]],
-            "found": found(case["template"]),
+            "found": found(case),
         }
         for case, answer in zip(cases, answers, strict=True)
     ]
@@ -41,18 +41,17 @@ def main() -> None:
     print(f"{len(judged)} cases, {sum(bool(case['kubernetes']) for case in judged)} of which Kubernetes {version} refuses")
 
 
-def pod_of(template: dict[str, Any]) -> dict[str, Any]:
-    """A plain pod with the template's fields in it."""
-    spec = template.get("spec", {})
-    containers = [{"name": "app", "image": "app:1"}, *spec.get("containers", [])]
-    metadata = {"name": "cart", **template.get("metadata", {})}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {**spec, "containers": containers}}
+def pod_of(case: dict[str, Any]) -> dict[str, Any]:
+    """The case's pod, or a plain one, with the template's fields in it."""
+    template = case["template"]
+    spec = merged.together(case.get("pod", PLAIN), template.get("spec", {}), schema.definition("PodSpec"), "spec")
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "cart", **template.get("metadata", {})}, "spec": spec}
 
 
-def found(template: dict[str, Any]) -> list[str]:
-    """What our checks find, in the template and in its union with the plain pod."""
-    findings = checks.of_overlay(template, privileged=True)
-    findings = findings or list(Union(template.get("spec", {}), template.get("metadata", {}).get("annotations")).find(BARE))
+def found(case: dict[str, Any]) -> list[str]:
+    """What our checks find, in the template and in its union with the pod."""
+    template, pod = case["template"], Pod.from_document({"metadata": {}, "spec": case.get("pod", PLAIN)})
+    findings = checks.of_overlay(template, privileged=True) or list(Union(template.get("spec", {}), template.get("metadata")).find(pod))
     return [f"{checks.field_name(finding.path)}: {finding.what}; {finding.fix}" for finding in findings]
 
 

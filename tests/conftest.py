@@ -16,6 +16,7 @@ from mesh_injector import certs, store
 from mesh_injector.server import Limits, listener
 from mesh_injector.server.endpoint import PATH, ReviewEndpoint
 from mesh_injector.store import Snapshot
+from tests.e2e.controlplane import build
 
 # The same cases on every machine and run, and never a verdict by the clock.
 settings.register_profile("project", deadline=None, derandomize=True, database=None)
@@ -28,13 +29,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--judge-all", action="store_true", help="try every case of the judge, and write the list of known misses anew")
 
 
+def pytest_configure() -> None:
+    """Refuse a Kubernetes version that is not pinned, before any worker starts: what was chosen was not what was tried."""
+    try:
+        build.assets()
+    except build.NotPinned as error:
+        raise pytest.UsageError(str(error)) from None
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say loudly that the end-to-end tests did not run; a line among the skipped ones is easily overlooked."""
     skipped = [report for report in terminalreporter.getreports("skipped") if "there is no control plane" in str(report.longrepr)]
     if skipped:
         terminalreporter.section(f"{len(skipped)} END-TO-END TESTS DID NOT RUN", sep="!", red=True, bold=True)
         terminalreporter.line(
-            "Nothing was tried on a real API server: run `make controlplane` (needs Go), or set KUBEBUILDER_ASSETS.", red=True
+            f"Nothing was tried on a real API server: {build.assets()} lacks {', '.join(build.missing())}; "
+            "run `make controlplane` (needs Go) with the same KUBERNETES, or set KUBEBUILDER_ASSETS.",
+            red=True,
         )
 
 

@@ -15,7 +15,7 @@ from mesh_injector.engine.pipeline import Outcome, Verdict
 from mesh_injector.errors import InjectionError, ReviewError
 from mesh_injector.reasons import Reason
 
-REVIEWS = Path(__file__).parent / "server" / "reviews"
+REVIEWS = Path(__file__).parents[1] / "config" / "samples" / "reviews"
 PODS = ("bare-pod", "deployment", "dry-run", "job", "native-sidecar", "statefulset")
 POD: dict[str, Any] = {"metadata": {"name": "cart"}, "spec": {"containers": [{"name": "app"}]}}
 ERROR = InjectionError(Reason.NAME_COLLISION, "the pod has a container `envoy`", where="line 3", fix="rename one")

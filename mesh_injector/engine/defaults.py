@@ -7,7 +7,7 @@ Kubernetes' own defaulting; what admission plugins fill in is a short table here
 import pkgutil
 import re
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_UP, Context, Decimal
 from enum import Enum
 from typing import Any, Final
 
@@ -126,7 +126,10 @@ def with_source(volume: Mapping[str, Any]) -> Mapping[str, Any]:
     return volume if has_source else {**volume, "emptyDir": {}}
 
 
-_QUANTITY: Final = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([eE][+-]?[0-9]{1,3})|([numkMGTPE]?|[KMGTPE]i))\Z", re.ASCII)
+_QUANTITY: Final = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([eE][+-]?0*[0-9]{1,4})|([numkMGTPE]?|[KMGTPE]i))\Z", re.ASCII)
+_MOST: Final = Decimal(2**63 - 1)
+_LEAST: Final = Decimal("1e-9")
+_UPWARDS: Final = Context(prec=64, rounding=ROUND_UP)
 _SUFFIXES: Final[dict[str, Decimal]] = {
     **{suffix: Decimal(1000) ** power for power, suffix in enumerate(["n", "u", "m", "", "k", "M", "G", "T", "P", "E"], -3)},
     **{suffix: Decimal(1024) ** power for power, suffix in enumerate(["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"], 1)},
@@ -136,10 +139,23 @@ _SUFFIXES: Final[dict[str, Decimal]] = {
 def quantity(value: Any) -> Any:
     """Read a quantity as a number, so that `0.5` equals `500m`; what is none comes back as it is.
 
-    Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+    As for the API server, what is beyond 2**63-1 is that, and what is finer than a billionth is rounded up (away from 0), so that every
+    number has at most 28 digits: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/.
     """
-    match = _QUANTITY.match(str(value)) if not isinstance(value, str) or len(value) <= 64 else None
+    text = str(Decimal(value)) if type(value) is int else value if isinstance(value, str) else repr(value)  # str(int) has a bound
+    match = _QUANTITY.match(text)
     if match is None:
         return value
     number, exponent, suffix = match.groups("")
-    return Decimal(number + exponent) * _SUFFIXES[suffix]
+    exact = _UPWARDS.multiply(Decimal(number + exponent), _SUFFIXES[suffix])
+    return max(-_MOST, min(_MOST, exact)).quantize(_LEAST, context=_UPWARDS)
+
+
+def implied_requests(resources: Any) -> Mapping[str, Any]:
+    """The requests of a container that the API server fills in: a limit without a request is one.
+
+    Source: https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#requests-and-limits.
+    """
+    resources = resources if isinstance(resources, Mapping) else {}
+    limits, requests = (found if isinstance(found := resources.get(kind), Mapping) else {} for kind in ("limits", "requests"))
+    return {name: limit for name, limit in limits.items() if requests.get(name) is None}

@@ -89,7 +89,7 @@ class Overlay:
     @functools.cached_property
     def union(self) -> Union:
         """What is asked of every pod that it is placed on."""
-        return Union(self.spec, self.metadata.get("annotations"))
+        return Union(self.spec, self.metadata)
 
     @property
     def size(self) -> int:

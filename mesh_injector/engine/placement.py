@@ -22,6 +22,7 @@ from mesh_injector.engine.union import Union
 from mesh_injector.reasons import Reason
 
 _WORDS: Final = {"volumes": "volume", "containers": "container", "initContainers": "container", "volumeMounts": "mount at"}
+_RESOURCES: Final = tuple(f"{kind}.resources" for kind in checks.CONTAINER_LISTS)
 _WHY: Final = {
     "volumes": "our mount would read the user's volume",
     **dict.fromkeys(checks.CONTAINER_LISTS, "it would run without its sidecar"),
@@ -106,12 +107,21 @@ class _Placer:
             return
         kind = defaults.merge(at.name, at.node)
         if kind is Merge.FIELDS and isinstance(current, Mapping):
+            implied = defaults.implied_requests(current) if at.field in _RESOURCES else {}
             for name, child in brought.items():
-                self.member(at.member(name), current.get(name), child)
+                left = self.not_implied(at.member(name), implied, child) if implied and name == "requests" else child
+                if left or not child:
+                    self.member(at.member(name), current.get(name), left)
         elif kind in (Merge.KEYED, Merge.WHOLE) and isinstance(current, list):
             self.items(at, current, brought)
         else:
             self.unit(at, current, brought)
+
+    def not_implied(self, at: Site, implied: Mapping[str, Any], brought: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Keep the requests that the API server fills in from the pod's limits, before it asks a webhook; return the others."""
+        for name in brought.keys() & implied.keys():
+            self.unit(at.member(name), implied[name], brought[name])
+        return {name: value for name, value in brought.items() if name not in implied}
 
     def unit(self, at: Site, current: Any, brought: Any) -> None:
         """Keep the pod's value, unless it is Kubernetes' default, which counts as not set; a label or other entry of a map has none."""
@@ -193,7 +203,7 @@ class _Placer:
             self.keep(at)
         placed = [{"name": name} if one is container else one for one in self.spec[at.name]]
         self.spec = {**self.spec, at.name: placed}
-        self.union = Union(self.spec, self.overlay.metadata.get("annotations"))  # what is not placed is not judged
+        self.union = Union(self.spec, self.overlay.metadata)  # what is not placed is not judged
         return True
 
     def add_containers(self, at: Site, added: Sequence[tuple[int, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""Child processes of the end-to-end tests: each leads a process group of its own, writes a log, and is ended by its id.
+"""Child processes of the end-to-end tests: each leads a process group of its own, writes a log, and ends with the run, even a killed one.
 
 `running` lists those that live, so that a failing test can show what they said last; waiting for anything happens in `eventually`.
 """
@@ -81,11 +81,26 @@ def child(command: Sequence[str | Path], log: Path, environment: Mapping[str, st
         )
     started = Child(log.stem, log, process)
     running.append(started)
-    try:
-        yield started
-    finally:
-        started.end()
-        running.remove(started)
+    with _watched(process.pid):
+        try:
+            yield started
+        finally:
+            started.end()
+            running.remove(started)
+
+
+@contextlib.contextmanager
+def _watched(group: int) -> Iterator[None]:
+    """Have a process group killed where this process ends within the block: its pipe then closes before a word came.
+
+    A parent-death signal would not do: Linux forgets it where a child enters a user namespace, as those of the stand do.
+    """
+    command = ["sh", "-c", 'read -r ended || kill -s KILL -- "-$1"', "watchdog", str(group)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as watchdog:
+        try:
+            yield
+        finally:
+            watchdog.communicate(b"ended\n")
 
 
 def eventually(question: Callable[[], T], what: str, seconds: float = 30, while_lives: Sequence[Child] = ()) -> T:

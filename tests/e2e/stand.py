@@ -5,6 +5,8 @@ and killed as in a real cluster. Load and faults stay inside.
 """
 
 import contextlib
+import itertools
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,8 +45,30 @@ class Stand:
 
     cluster: Cluster
     enter: tuple[str, ...]
-    replicas: dict[str, webhook.Replica]
+    source: Path
+    running: contextlib.ExitStack
+    replicas: dict[str, webhook.Replica] = field(default_factory=dict)
     ready: set[str] = field(default_factory=set)
+    starts: Iterator[int] = field(default_factory=itertools.count)
+
+    def add(self, name: str) -> None:
+        """Run a replica, and let the Service lead to it when it is ready."""
+        network = Network(HOSTS[name], PORTS, (*self.enter, "ip", "netns", "exec", name))
+        folder, log = self.cluster.folder, f"{name}-{next(self.starts)}"
+        self.replicas[name] = self.running.enter_context(webhook.serve(folder, network, self.source, log, folder / "tls"))
+        self.enlist(name)
+
+    def restart(self, name: str) -> int:
+        """Put a new replica in the place of an old one as a Deployment does, and return the exit code of the old one.
+
+        SIGTERM comes first; that the Service leads elsewhere is known a moment later.
+        """
+        old = self.replicas[name].process
+        old.signal(signal.SIGTERM)
+        self.drain(name)
+        code = old.process.wait(30)
+        self.add(name)
+        return code
 
     def cut(self, name: str) -> None:
         """Pull a replica's cable: what is sent to it vanishes."""
@@ -102,7 +126,7 @@ def start(folder: Path, source: Path) -> Iterator[Stand]:
     hosts = "".join(HOST.format(name=name, address=address) for name, address in HOSTS.items())
     inside = ("unshare", "--user", "--map-root-user", "--net", "--mount", "sh", "-ec", SETUP.format(bridge=BRIDGE, hosts=hosts))
     folder.mkdir(parents=True, exist_ok=True)
-    webhook.issue_certificate(folder / "tls")
+    webhook.issue_certificate(folder / "cluster" / "tls")
     with contextlib.ExitStack() as stack:
         holder = stack.enter_context(processes.child(inside, folder / "namespaces.log"))
         processes.eventually(lambda: holder.said().endswith("up\n"), "the network namespaces are made", while_lives=(holder,))
@@ -118,9 +142,7 @@ def start(folder: Path, source: Path) -> Iterator[Stand]:
         )
         running = stack.enter_context(cluster.start(folder / "cluster", Network(BRIDGE, (2379, 6443), enter)))
         running.add_namespace(webhook.HOME)
-        stand = Stand(running, enter, {})
-        for name, address in HOSTS.items():
-            network = Network(address, PORTS, (*enter, "ip", "netns", "exec", name))
-            stand.replicas[name] = stack.enter_context(webhook.serve(folder, network, source, name, folder / "tls"))
-            stand.enlist(name)
+        stand = Stand(running, enter, source, stack)
+        for name in HOSTS:
+            stand.add(name)
         yield stand

@@ -1,5 +1,8 @@
 """The stand itself: what the other tests rely on is tried here first."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -11,6 +14,17 @@ from tests.e2e import processes
 from tests.e2e.cluster import Cluster
 from tests.e2e.controlplane import build
 
+ROOT = Path(__file__).parents[2]
+PARENT = """
+import pathlib, sys
+from tests.e2e import processes
+with processes.child(sys.argv[2:], pathlib.Path(sys.argv[1])) as child:
+    processes.eventually(lambda: "up" in child.said(), "it is up")
+    print(child.process.pid, flush=True)
+    child.process.wait()
+"""
+DEAF = "trap '' TERM HUP; echo up; sleep 1000; echo late"
+"""A script that does not want to end, and a process of its own."""
 Start = Callable[[], AbstractContextManager[Cluster]]
 
 
@@ -55,3 +69,33 @@ def test_a_process_that_does_not_want_to_end_is_ended(tmp_path: Path) -> None:
         processes.eventually(lambda: "up" in deaf.said(), "it is up")
         deaf.end(seconds=0.2)
         assert not deaf.lives()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("inside", [[], ["unshare", "--user", "--map-root-user", "--net"]], ids=["here", "in a namespace"])
+def test_the_children_of_a_run_that_is_killed_end_with_it(tmp_path: Path, number: signal.Signals, inside: list[str]) -> None:
+    command = [sys.executable, "-c", PARENT, str(tmp_path / "child.log"), *inside, "sh", "-c", DEAF]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        group = int(parent.stdout.readline())
+        assert lives(group)
+        parent.send_signal(number)
+    processes.eventually(lambda: not lives(group), "nothing of the child is left")
+
+
+def lives(group: int) -> bool:
+    """Whether a process group has a process that is not merely waiting to be collected."""
+    found = subprocess.run(["ps", "-e", "-o", "pgid=,stat="], capture_output=True, text=True, check=True).stdout.splitlines()
+    return any(int(line.split()[0]) == group and not line.split()[1].startswith("Z") for line in found)
+
+
+@pytest.mark.parametrize(
+    "command", [["-m", "pytest", "tests/e2e", "--collect-only"], [build.__file__, "--if-able"]], ids=["pytest", "build"]
+)
+def test_a_version_that_is_not_pinned_is_told_in_one_line(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
+    monkeypatch.setenv("KUBERNETES", "v1.2")
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert [line for line in done.stderr.splitlines() if line] == [done.stderr.strip()]
+    assert "KUBERNETES=v1.2 is not pinned here, only v1." in done.stderr

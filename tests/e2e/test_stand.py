@@ -1,6 +1,8 @@
 """Two replicas behind a Service: whatever happens to one of them, a pod is injected or refused, and never silently neither."""
 
+import concurrent.futures
 import contextlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -92,6 +94,29 @@ def test_a_drained_replica_gets_no_reviews_and_nothing_is_lost(running: Stand) -
     assert two.reviews() == before
     running.enlist("two")
     processes.eventually(lambda: set(create(running, names("back", 4)).values()) == {True} and two.reviews() > before, "it is asked again")
+
+
+def test_a_rolling_restart_loses_no_pod(running: Stand) -> None:
+    restarted = threading.Event()
+
+    def create_meanwhile() -> list[dict[str, bool | None]]:
+        """Batches of pods, one after the other, until the restart is over; at most twelve."""
+        batches = [create(running, names("rolling", 10))]
+        while len(batches) < 12 and not restarted.is_set():
+            batches.append(create(running, names(f"rolling-{len(batches)}", 10)))
+        return batches
+
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        creating = thread.submit(create_meanwhile)
+        try:
+            assert running.restart("two") == 0
+        finally:
+            restarted.set()
+        batches = creating.result()
+    assert [name for batch in batches for name, injected in batch.items() if not injected] == []
+    assert len(batches) > 2
+    new = running.replicas["two"]
+    processes.eventually(lambda: set(create(running, names("new", 4)).values()) == {True} and new.reviews(), "the new replica is asked")
 
 
 def test_with_every_replica_dead_pods_are_refused_and_none_is_created_without_its_proxy(tmp_path: Path) -> None:

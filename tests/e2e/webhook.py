@@ -55,7 +55,10 @@ def issue_certificate(folder: Path, *hosts: str) -> certs.Pair:
 
 @contextlib.contextmanager
 def serve(folder: Path, network: Network, source: Path, name: str = NAME, tls: Path | None = None) -> Iterator[Replica]:
-    """Run `mesh-injector serve` on a source while the block lasts, on the network's two ports: reviews, and health."""
+    """Run `mesh-injector serve` on a source while the block lasts, on the network's two ports: reviews, and health.
+
+    At the end it is killed, since after a SIGTERM it would go on accepting for some seconds.
+    """
     tls = tls or folder / "tls"
     if not tls.exists():
         issue_certificate(tls, network.address)
@@ -65,7 +68,10 @@ def serve(folder: Path, network: Network, source: Path, name: str = NAME, tls: P
     )
     with processes.child(command, folder / f"{name}.log") as process:
         processes.eventually(lambda: "ready: " in process.said(), f"{name} is ready", while_lives=(process,))
-        yield Replica(process, network.address, network.ports[0], (tls / "ca.crt").read_bytes())
+        try:
+            yield Replica(process, network.address, network.ports[0], (tls / "ca.crt").read_bytes())
+        finally:
+            process.kill()
 
 
 def registration(name: str, client: dict[str, Any], ca: bytes, **fields: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from mesh_injector.reasons import Reason
 
 Json = dict[str, Any]
 
-REVIEWS = Path(__file__).parent.parent / "server" / "reviews"
+REVIEWS = Path(__file__).parents[2] / "config" / "samples" / "reviews"
 APP: Json = {"name": "app", "image": "cart:1"}
 
 

@@ -9,7 +9,7 @@ import pytest
 from mesh_injector.engine.pod import Pod
 from mesh_injector.errors import ReviewError
 
-REVIEWS = Path(__file__).parent.parent / "server" / "reviews"
+REVIEWS = Path(__file__).parents[2] / "config" / "samples" / "reviews"
 
 
 def pod(**body: Any) -> Pod:

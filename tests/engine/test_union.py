@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 def together(pod_spec: Json, spec: Json, annotations: dict[str, str] | None = None) -> list[tuple[str, str]]:
     pod = Pod(json.dumps({"spec": pod_spec}).encode())
-    return [(checks.field_name(finding.path), finding.what) for finding in Union(spec, annotations).find(pod)]
+    return [(checks.field_name(finding.path), finding.what) for finding in Union(spec, {"annotations": annotations or {}}).find(pod)]
 
 
 MOUNTING = {"containers": [{"name": "envoy", "image": "i", "volumeMounts": [{"name": "data", "mountPath": "/x"}]}]}
@@ -113,8 +113,8 @@ RUNS = {"exec": {"command": ["true"]}}
             "`privileged: true` contradicts `allowPrivilegeEscalation: false`",
         ),
         (
-            with_app(resources={"limits": {"cpu": "1"}}),
             with_app(resources={"requests": {"cpu": "2"}}),
+            with_app(resources={"limits": {"cpu": "1"}}),
             "resources",
             "requests cpu 2 and is limited to 1",
         ),

@@ -28,7 +28,7 @@ from mesh_injector.server.endpoint import ReviewEndpoint
 from mesh_injector.store import Snapshot
 
 ROOT = Path(__file__).parents[2]
-CORPUS = [path.read_bytes() for path in sorted((ROOT / "tests/server/reviews").glob("*.json"))]
+CORPUS = [path.read_bytes() for path in sorted((ROOT / "config/samples/reviews").glob("*.json"))]
 MESHES = """
 apiVersion: mesh-injector.io/v1alpha1
 kind: Mesh

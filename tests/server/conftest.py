@@ -29,7 +29,7 @@ from mesh_injector import logs
 from mesh_injector.server import Addresses, Options, running
 from tests.e2e import processes
 
-REVIEWS = Path(__file__).parent / "reviews"
+REVIEWS = Path(__file__).parents[2] / "config" / "samples" / "reviews"
 MESH = """
 apiVersion: mesh-injector.io/v1alpha1
 kind: Mesh

@@ -7,7 +7,8 @@ Source: https://github.com/kubernetes/kubernetes/blob/v1.37.0/pkg/apis/core/vali
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Protocol, TypeAlias
 
-from mesh_injector.engine.checks.finding import Finding
+from mesh_injector.engine.checks import amounts
+from mesh_injector.engine.checks.finding import CONTAINER_LISTS, Finding
 
 Members: TypeAlias = Mapping[str, Any]
 SpecRule: TypeAlias = Callable[[Members], Iterator[Finding]]
@@ -42,7 +43,7 @@ def _process_spaces(spec: Members) -> Iterator[Finding]:
 def _user_spaces(spec: Members) -> Iterator[Finding]:
     """Source: https://kubernetes.io/docs/concepts/workloads/pods/user-namespaces/."""
     if spec.get("hostUsers") is False:
-        for name in ("hostPID", "hostIPC"):
+        for name in ("hostPID", "hostIPC", "hostNetwork"):
             if spec.get(name):
                 yield Finding(("hostUsers",), f"`hostUsers: false` does not go with `{name}: true`", "keep one")
 
@@ -80,15 +81,38 @@ def _gates(spec: Members) -> Iterator[Finding]:
         yield Finding(("nodeName",), "does not go with `schedulingGates`", "keep one")
 
 
+def _sysctls(spec: Members) -> Iterator[Finding]:
+    """Source: https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/; which space each is in, component-helpers says."""
+    for index, sysctl in enumerate((spec.get("securityContext") or {}).get("sysctls") or ()):
+        name = _plain(sysctl["name"])
+        shared = "hostNetwork" if name.startswith("net.") else "hostIPC" if name in _IPC or name.startswith("fs.mqueue.") else ""
+        if shared and spec.get(shared):
+            at = ("securityContext", "sysctls", index)
+            yield Finding(at, f"the sysctl `{sysctl['name']:.80}` does not go with `{shared}: true`", "keep one")
+
+
+def _plain(sysctl: str) -> str:
+    """Write a sysctl with dots, as the API server reads it; the separator that comes first is the one."""
+    first = next((letter for letter in sysctl if letter in "./"), ".")
+    return sysctl if first == "." else sysctl.translate(_SWAPPED)
+
+
+_SWAPPED: Final = str.maketrans("./", "/.")
+_IPC: Final = frozenset(
+    f"kernel.{name}" for name in ("sem", "shm", "shmall", "shmmax", "shmmni", "shm_rmid_forced", "msg", "msgmax", "msgmnb", "msgmni")
+)
+
 SPEC_RULES: Final[tuple[tuple[frozenset[str], SpecRule], ...]] = (
     (frozenset({"dnsPolicy", "dnsConfig"}), _name_servers),
     (frozenset({"shareProcessNamespace", "hostPID"}), _process_spaces),
-    (frozenset({"hostUsers", "hostPID", "hostIPC"}), _user_spaces),
+    (frozenset({"hostUsers", "hostPID", "hostIPC", "hostNetwork"}), _user_spaces),
     (frozenset({"hostnameOverride", "setHostnameAsFQDN", "hostNetwork"}), _host_name),
     (frozenset({"nodeName", "schedulingGates"}), _gates),
     (frozenset({"os", "securityContext", "hostUsers", "hostPID", "hostIPC", "shareProcessNamespace"}), _pod_system),
+    (frozenset({"securityContext", "hostNetwork", "hostIPC"}), _sysctls),
+    (frozenset({"resources", "os", *CONTAINER_LISTS}), amounts.find),
 )
-"""The rules of the spec outside its containers, each with the fields that it reads."""
+"""The rules of the spec, each with the fields that it reads."""
 
 
 def _sleeps(container: Members, spec: Spec) -> Iterator[Finding]:
@@ -141,6 +165,14 @@ def _blocks(container: Members, spec: Spec) -> Iterator[Finding]:
             yield Finding(("volumeDevices", index), "is no claim, which a device must be", "mount the volume instead")
 
 
+def _resizing(container: Members, spec: Spec) -> Iterator[Finding]:
+    """Source: https://kubernetes.io/docs/tasks/configure-pod-container/resize-container-resources/#container-resize-policies."""
+    for index, policy in enumerate(container.get("resizePolicy") or ()):
+        if policy.get("restartPolicy") == "RestartContainer" and spec["restartPolicy"] == "Never":
+            at = ("resizePolicy", index, "restartPolicy")
+            yield Finding(at, "RestartContainer does not go with the pod's `restartPolicy: Never`", "write NotRequired")
+
+
 def _system(container: Members, spec: Spec) -> Iterator[Finding]:
     """Source: https://kubernetes.io/docs/concepts/workloads/pods/#pod-os."""
     context = container.get("securityContext") or {}
@@ -156,15 +188,17 @@ _LINUX_ONLY: Final = frozenset(
         *("allowPrivilegeEscalation", "procMount", "runAsUser", "runAsGroup"),
     }
 )
-CONTAINER_RULES: Final[tuple[tuple[frozenset[str], AroundRule], ...]] = (
-    (frozenset({"lifecycle"}), _sleeps),
-    (frozenset({"securityContext"}), _processes),
-    (frozenset({"securityContext"}), _system),
-    (frozenset({"resources"}), _claims),
-    (frozenset({"env"}), _files),
-    (frozenset({"volumeDevices"}), _blocks),
+CONTAINER_RULES: Final[tuple[tuple[frozenset[str], frozenset[str], AroundRule], ...]] = (
+    (frozenset({"lifecycle"}), frozenset({"terminationGracePeriodSeconds"}), _sleeps),
+    (frozenset({"securityContext"}), frozenset({"hostUsers"}), _processes),
+    (frozenset({"securityContext"}), frozenset({"os"}), _system),
+    (frozenset({"resources"}), frozenset(), _claims),
+    (frozenset({"env"}), frozenset(), _files),
+    (frozenset({"volumeDevices"}), frozenset({"hostUsers"}), _blocks),
+    (frozenset({"resizePolicy"}), frozenset({"restartPolicy"}), _resizing),
 )
-"""The rules of a container that we bring and the spec around it, each with the fields of the container that it reads."""
+"""The rules of a container and the spec around it, each with the fields of the container that it reads, and those of the spec that can be
+changed to its harm: a volume or claim more can not."""
 
 
 class _Unread:
@@ -179,7 +213,7 @@ _UNREAD: Final = _Unread()
 
 def asking(container: Members) -> tuple[AroundRule, ...]:
     """Choose the rules that have to see the spec to judge a container; the others have nothing to say about it, whatever the spec is."""
-    return tuple(rule for fields, rule in CONTAINER_RULES if not fields.isdisjoint(container) and _asks(rule, container))
+    return tuple(rule for fields, _, rule in CONTAINER_RULES if not fields.isdisjoint(container) and _asks(rule, container))
 
 
 def _asks(rule: AroundRule, container: Members) -> bool:

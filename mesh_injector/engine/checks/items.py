@@ -6,12 +6,11 @@ Source: https://github.com/kubernetes/kubernetes/blob/v1.37.0/pkg/apis/core/vali
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
-from mesh_injector.engine import defaults, selector
-from mesh_injector.engine.checks import grammar
-from mesh_injector.engine.checks.finding import Finding
+from mesh_injector.engine import selector
+from mesh_injector.engine.checks import amounts, grammar
+from mesh_injector.engine.checks.finding import Finding, at
 
 Members: TypeAlias = Mapping[str, Any]
 Rule: TypeAlias = Callable[[Members], Iterator[Finding]]
@@ -30,7 +29,6 @@ _DIVISORS: Final = {
     False: ("1", *(f"1{letter}" for letter in "kMGTPE"), *(f"1{letter}i" for letter in "KMGTPE")),
 }
 """By what a resource may be divided, by whether it is the CPU."""
-_CONTAINER_RESOURCES: Final = frozenset({"cpu", "memory", "ephemeral-storage"})
 
 
 def _toleration(members: Members) -> Iterator[Finding]:
@@ -40,6 +38,8 @@ def _toleration(members: Members) -> Iterator[Finding]:
         yield Finding(("operator",), "must be Exists where `key` is empty", "name the key, or write `operator: Exists`")
     if operator == "Exists" and value:
         yield Finding(("value",), "says nothing where the operator is Exists", "remove the value, or write `operator: Equal`")
+    if operator in ("Lt", "Gt"):
+        yield Finding(("operator",), f"{operator} needs a feature gate that clusters do not have by default", "write Equal or Exists")
     if operator == "Equal" and not selector.is_label_value(value):
         yield Finding(("value",), f"`{value:.80}` {grammar.LABEL_VALUE.what}", grammar.LABEL_VALUE.fix)
     if "tolerationSeconds" in members and members.get("effect") != "NoExecute":
@@ -96,7 +96,7 @@ def _resource(reference: Members, *, in_volume: bool) -> Iterator[Finding]:
         what = f"`{resource:.80}` is no resource of a container"
         yield Finding(("resourceFieldRef", "resource"), what, f"use {', '.join(sorted(_RESOURCES))}")
     divisors = _DIVISORS[resource.endswith(".cpu")]
-    if _number(reference.get("divisor", 0)) not in (0, *map(_number, divisors)):
+    if amounts.number(reference.get("divisor", 0)) not in (0, *map(amounts.number, divisors)):
         yield Finding(("resourceFieldRef", "divisor"), f"`{reference['divisor']}` is no divisor", f"use {', '.join(divisors)}")
 
 
@@ -154,6 +154,21 @@ def _spec(members: Members) -> Iterator[Finding]:
     account = members.get("serviceAccount") or ""
     if account and "serviceAccountName" not in members and not grammar.SUBDOMAIN.holds(account):
         yield Finding(("serviceAccount",), f"`{account:.80}` {grammar.SUBDOMAIN.what}", grammar.SUBDOMAIN.fix)
+    yield from amounts.names({"overhead": members.get("overhead")})
+    yield from at(("resources",), amounts.names_of_pod(members.get("resources") or {}))
+
+
+def _twice(field: str, key: str) -> Rule:
+    """A list that the API server takes whole and in which a key may stand once."""
+
+    def find(members: Members) -> Iterator[Finding]:
+        seen: set[Any] = set()
+        for index, item in enumerate(members.get(field) or ()):
+            if item[key] in seen:
+                yield Finding((field, index, key), f"`{item[key]:.80}` stands twice", "remove one")
+            seen.add(item[key])
+
+    return find
 
 
 def _spread(members: Members) -> Iterator[Finding]:
@@ -166,29 +181,8 @@ def _spread(members: Members) -> Iterator[Finding]:
 
 
 def _empty_dir(members: Members) -> Iterator[Finding]:
-    if "sizeLimit" in members and _number(members["sizeLimit"]) < 0:
+    if "sizeLimit" in members and amounts.number(members["sizeLimit"]) < 0:
         yield Finding(("sizeLimit",), f"`{members['sizeLimit']}` is negative", "write 0 or more")
-
-
-def _resources(members: Members) -> Iterator[Finding]:
-    """Source: https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/."""
-    for kind in ("limits", "requests"):
-        for name, value in (members.get(kind) or {}).items():
-            if "/" not in name and name not in _CONTAINER_RESOURCES and not name.startswith("hugepages-"):
-                fix = "use cpu, memory, ephemeral-storage, hugepages-…, or a name with a prefix: example.com/gpu"
-                yield Finding((kind, name), f"`{name:.80}` is no resource of a container", fix)
-            elif not selector.is_label_key(name):
-                yield Finding((kind, name), f"`{name:.80}` {grammar.QUALIFIED.what}", grammar.QUALIFIED.fix)
-            elif _number(value) < 0:
-                yield Finding((kind, name), f"`{value}` is negative", "write 0 or more")
-            elif "/" in name and "kubernetes.io/" not in name and _number(value) % 1:
-                yield Finding((kind, name), f"`{value}` is no whole number, which {name:.80} must be", "write a whole number")
-
-
-def _number(value: Any) -> Decimal:
-    """Read a quantity; what is none counts as 0 here and is told elsewhere."""
-    number = defaults.quantity(value)
-    return number if isinstance(number, Decimal) else Decimal()
 
 
 def _resize(members: Members) -> Iterator[Finding]:
@@ -216,9 +210,11 @@ RULES: Final[dict[str, Rule]] = {
     "LabelSelectorRequirement": _requirement,
     "LabelSelector": _selector,
     "PodSpec": _spec,
+    "PodSecurityContext": _twice("sysctls", "name"),
+    "Container": _twice("resizePolicy", "resourceName"),
     "TopologySpreadConstraint": _spread,
     "EmptyDirVolumeSource": _empty_dir,
-    "ResourceRequirements": _resources,
+    "ResourceRequirements": amounts.names,
     "ContainerResizePolicy": _resize,
     "ContainerRestartRule": _exit_rule,
 }

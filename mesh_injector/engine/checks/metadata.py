@@ -3,7 +3,7 @@
 Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/ and /labels/.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from mesh_injector.engine.checks import grammar
@@ -33,6 +33,13 @@ def find(metadata: Mapping[str, Any]) -> Iterator[Finding]:
             fix = f"{grammar.LABEL_VALUE.fix}, or an annotation"
             yield Finding(("metadata", "labels", key), f"{value!r:.80} {grammar.LABEL_VALUE.what}", fix)
     yield from _annotations(metadata.get("annotations") or {})
+    yield from controllers(metadata.get("ownerReferences") or ())
+
+
+def controllers(owners: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
+    """Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/owners-dependents/; one controller at most."""
+    if sum(owner.get("controller") is True for owner in owners) > 1:
+        yield Finding(("metadata", "ownerReferences"), "would be several with `controller: true`, of 1 allowed", "remove it")
 
 
 def _annotations(annotations: Mapping[str, str]) -> Iterator[Finding]:

@@ -74,14 +74,14 @@ def _devices(container: Members, _: str) -> Iterator[Finding]:
             yield Finding(("volumeDevices", index), "is a volume or path that is mounted too", "keep one of the two")
 
 
-def _limits(container: Members, _: str) -> Iterator[Finding]:
+def limits(container: Members, _: str) -> Iterator[Finding]:
     """Source: the API server refuses a request above its limit, and for what cannot be overcommitted any other than its limit."""
     resources = container.get("resources") or {}
-    limits = resources.get("limits") or {}
+    upper = resources.get("limits") or {}
     for name, request in (resources.get("requests") or {}).items():
-        wanted, most = defaults.quantity(request), defaults.quantity(limits.get(name))
+        wanted, most = defaults.quantity(request), defaults.quantity(upper.get(name))
         if isinstance(wanted, Decimal) and isinstance(most, Decimal) and wanted > most:
-            what = f"requests {name} {request!s:.40} and is limited to {limits[name]!s:.40}"
+            what = f"requests {name} {request!s:.40} and is limited to {upper[name]!s:.40}"
             yield Finding(("resources",), what, "raise the limit or lower the request")
         elif _is_whole(name) and wanted != most:
             yield Finding(("resources",), f"requests {name} {request!s:.40} without a limit that is equal", "write both, equal")
@@ -115,7 +115,7 @@ CONTAINER_RULES: Final[tuple[tuple[frozenset[str], ContainerRule], ...]] = (
     (frozenset({"securityContext"}), _privileges),
     (frozenset({"securityContext", "volumeMounts"}), _propagation),
     (frozenset({"volumeDevices", "volumeMounts"}), _devices),
-    (frozenset({"resources"}), _limits),
+    (frozenset({"resources"}), limits),
     (frozenset({"restartPolicy", "restartPolicyRules"}), _restart_rules),
     (frozenset({"restartPolicy", "resizePolicy"}), _resizing),
 )

@@ -8,7 +8,7 @@ import functools
 import itertools
 import json
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -54,6 +54,8 @@ WORDS: Final[Mapping[str, tuple[Any, ...]]] = {
     "supplementalGroupsPolicy": ("Strict",),
     "whenUnsatisfiable": ("DoNotSchedule",),
     "preemptionPolicy": ("Never",),
+    "containerPort": (53, 8080, 9090),
+    "hostPort": (8080, 15001, 18080),
     "name": ("app", "cache", "windows", "kernel.shm_rmid_forced"),
     "fieldPath": ("spec.nodeName", "status.podIP", "metadata.labels['a']", "metadata.labels", "spec.containers"),
     "resource": ("requests.memory", "limits.memory", "cpu", "limits.hugepages-2Mi"),
@@ -90,14 +92,25 @@ def pods() -> list[dict[str, Any]]:
 @functools.cache
 def overlays() -> list[dict[str, Any]]:
     """The good overlays, as partial pods."""
-    documents = yaml.safe_load_all((HERE / "overlays.yaml").read_text(encoding="utf-8"))
-    return [document if {"spec", "metadata"} & document.keys() else {"spec": document} for document in documents]
+    return [_whole(document) for document in yaml.safe_load_all((HERE / "overlays.yaml").read_text(encoding="utf-8"))]
+
+
+@functools.cache
+def pairs() -> list[Case]:
+    """The good overlays that go on one pod only, on it."""
+    found = yaml.safe_load_all((HERE / "pairs.yaml").read_text(encoding="utf-8"))
+    return [Case(pair["pod"]["metadata"]["name"], pair["pod"], _whole(pair["overlay"])) for pair in found]
+
+
+def _whole(overlay: dict[str, Any]) -> dict[str, Any]:
+    return overlay if {"spec", "metadata"} & overlay.keys() else {"spec": overlay}
 
 
 def good() -> Iterator[Case]:
-    """Every good overlay on every pod."""
+    """Every good overlay on every pod that it goes on."""
     for (index, overlay), pod in itertools.product(enumerate(overlays()), pods()):
         yield Case(f"{index}:{pod['metadata']['name']}", pod, overlay)
+    yield from pairs()
 
 
 def changed() -> Iterator[Case]:
@@ -106,15 +119,22 @@ def changed() -> Iterator[Case]:
     for index, overlay in enumerate(overlays()):
         for path, value in _changes(schema.POD, overlay, ()):
             pod = pods()[next(number) % len(pods())]
-            shown = "absent" if value is GONE else json.dumps(value, ensure_ascii=True)[:80]
-            name = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-            yield Case(f"{index}:{pod['metadata']['name']}{name} = {shown}", pod, _set(overlay, path, value))
+            yield _one(Case(f"{index}:{pod['metadata']['name']}", pod, overlay), path, value)
+    for pair in pairs():
+        yield from (_one(pair, path, value) for path, value in _changes(schema.POD, pair.overlay, ()))
 
 
-def sample(size: int) -> list[Case]:
-    """Choose some of the changed cases, the same ones every time; all of them where there are not more."""
+def _one(good: Case, path: tuple[Step, ...], value: Any) -> Case:
+    shown = "absent" if value is GONE else json.dumps(value, ensure_ascii=True)[:80]
+    name = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return Case(f"{good.name}{name} = {shown}", good.pod, _set(good.overlay, path, value))
+
+
+def sample(size: int, always: Container[str]) -> list[Case]:
+    """Choose some of the changed cases, the same ones every time, and those with certain names."""
     found = list(changed())
-    return found if len(found) <= size else random.Random(SEED).sample(found, size)
+    chosen = frozenset(random.Random(SEED).sample(range(len(found)), size))
+    return [case for index, case in enumerate(found) if index in chosen or case.name in always]
 
 
 def _changes(node: Node, value: Any, path: tuple[Step, ...]) -> Iterator[tuple[tuple[Step, ...], Any]]:
