@@ -271,10 +271,15 @@ def counts_as_not_set(where: str, name: str, value: Any) -> bool:
 
 
 def merge_members(where: str, pod: Json, brought: Json) -> None:
+    limits = set(pod.get("limits") or ()) if where == "resources" else set()
     for name, written in brought.items():
         if bare(written) in ({}, []):
             continue
         value, current = distinct(name, written), pod.get(name)
+        if name == "requests" and limits:  # of which the API server makes requests
+            value = {key: item for key, item in value.items() if key not in limits}
+            if not value:
+                continue
         value = [sourced(volume) for volume in value] if name == "volumes" else value
         if current is None:
             pod[name] = bare(value)

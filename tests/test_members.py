@@ -159,7 +159,11 @@ def distinct(items: list[Any]) -> list[Any]:
 
 
 def body(**spec: Any) -> Json:
-    volumes = [{"name": "data", "emptyDir": {}}, {"name": "certs", "emptyDir": {}}, {"name": "block", "emptyDir": {}}]
+    volumes = [
+        {"name": "data", "emptyDir": {}},
+        {"name": "certs", "emptyDir": {}},
+        {"name": "block", "persistentVolumeClaim": {"claimName": "block"}},
+    ]
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -180,11 +184,19 @@ CASES = [
 ]
 
 
+NEEDED: Json = {
+    name: {"restartPolicy": "Always"} for name in ("lifecycle", *(f"{probe}Probe" for probe in ("liveness", "readiness", "startup")))
+}
+NEEDED |= {"restartPolicyRules": {"restartPolicy": "Always"}}
+"""Without which Kubernetes would refuse a container that has a member."""
+
+
 def made(half: str, name: str, state: str) -> tuple[Json, Json]:
     """Make a pod with a member in a state, and what a template brings."""
     ours, other = {"spec": SPEC, "metadata": METADATA}.get(half, CONTAINER)[name]
     pod, brought = body(), json.loads('{"metadata": {}, "spec": {}}')
     holder: Json = pod[half] if half in pod else pod["spec"][half][0]
+    holder |= NEEDED.get(name, {}) if "name" in holder else {}
     for value in theirs(state, ours, other):
         holder[name] = copy.deepcopy(value)
     if half in brought:

@@ -174,13 +174,25 @@ def test_an_empty_volume_source_is_not_the_absence_of_one() -> None:
         ("1Ki", "1024"),
         ("1.5Gi", "1610612736"),
         ("100n", "1e-7"),
+        ("0" * 70 + "1", "1"),
+        ("1e0005", "100000"),
+        ("1e27", 2**63 - 1),
+        ("9E9999", 2**63 - 1),
+        ("9Ei", 2**63 - 1),
+        ("-1e30", 1 - 2**63),
+        ("1e-9999", "1e-9"),
+        ("1.00000000001", "1.000000001"),
     ],
 )
-def test_a_quantity_is_a_number_however_it_is_written(text: Any, number: str) -> None:
-    assert defaults.quantity(text) == Decimal(number)
+def test_a_quantity_is_a_number_however_it_is_written_and_can_be_reckoned_with(text: Any, number: str | int) -> None:
+    read = defaults.quantity(text)
+    assert read == Decimal(number)
+    assert read % 1 in (0, Decimal(number) % 1)
 
 
-@pytest.mark.parametrize("text", ["", "NaN", "sNaN", "Infinity", "1_000", "1KI", "1 ", "1\n", "m", "1e9999999", "٣", "1mi", None, [], {}])
+@pytest.mark.parametrize(
+    "text", ["", "NaN", "sNaN", "Infinity", "1_000", "1KI", "1 ", "1\n", "m", "1e9999999", "1e99999", True, "٣", "1mi", None, [], {}]
+)
 def test_what_is_no_quantity_comes_back_as_it_is(text: Any) -> None:
     assert defaults.quantity(text) == text
 

@@ -1,11 +1,15 @@
 """What only pod and template together make wrong."""
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mesh_injector.engine import checks
+from mesh_injector.engine import checks, merged
+from mesh_injector.engine.checks import around, relations
+from mesh_injector.engine.checks.finding import CONTAINER_LISTS, Finding
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.union import Union
 
@@ -207,3 +211,64 @@ def test_a_pod_whose_members_are_of_the_wrong_types_is_left_to_the_api_server(fi
     assert together(with_app(**{field: odd}), {**with_app(**brought), "volumes": [{"name": "a", "emptyDir": {}}]}) == []
     spec_fields = ("os", "dnsConfig", "hostUsers", "terminationGracePeriodSeconds", "resourceClaims", "volumes")
     together({**with_app(), **dict.fromkeys(spec_fields, odd)}, {**with_app(**brought), "dnsPolicy": "None"})
+
+
+CASES = json.loads((Path(__file__).parent / "checks" / "kubernetes_cases.json").read_bytes())["cases"]
+OVERLAYS = [
+    case["template"]["spec"] for case in CASES if "spec" in case["template"] and not checks.of_overlay(case["template"], privileged=True)
+]
+PLAIN = {"containers": [{"name": "app", "image": "a"}, {"name": "side", "image": "s"}], "initContainers": [{"name": "first", "image": "f"}]}
+PODS = [PLAIN, *(case["pod"] for case in CASES if "pod" in case), *(PLAIN | spec for spec in OVERLAYS[::8])]
+
+
+def every_rule(pod: Pod, spec: Json) -> set[str]:
+    """What all rules say of a pod with an overlay on it, whichever of them the overlay concerns."""
+    after = merged.spec_of(pod, spec)
+    found: list[Finding] = [one for _, rule in around.SPEC_RULES for one in rule(after)]
+    for kind, container in containers_of(pod, spec):
+        found += relations.of_container(container, kind)
+        found += [one for _, _, rule in around.CONTAINER_RULES for one in rule(container, after)]
+    return {one.what for one in found}
+
+
+def containers_of(pod: Pod, spec: Json) -> Iterator[tuple[str, Any]]:
+    for kind in CONTAINER_LISTS:
+        ours = {container["name"]: container for container in spec.get(kind, ())}
+        for theirs in pod.init_containers if kind == "initContainers" else pod.containers:
+            yield kind, merged.container_of(theirs, ours.pop(theirs.name, {}))
+        yield from ((kind, container) for container in ours.values() if "image" in container)
+
+
+def without_images(spec: Json) -> Json:
+    """The same overlay, that adds to containers of the pod."""
+    lists = {
+        kind: [{key: value for key, value in one.items() if key != "image"} for one in spec[kind]]
+        for kind in CONTAINER_LISTS
+        if kind in spec
+    }
+    return spec | lists
+
+
+@pytest.mark.parametrize("theirs", PODS, ids=lambda theirs: json.dumps(theirs)[:60])
+def test_no_rule_that_would_find_something_new_is_left_out_for_speed(theirs: Json) -> None:
+    pod = Pod.from_document({"spec": theirs})
+    before = every_rule(pod, {})
+    names = {container.name for container in (*pod.containers, *pod.init_containers)}
+    for overlay in OVERLAYS:
+        taken = not names.isdisjoint(one["name"] for kind in CONTAINER_LISTS for one in overlay.get(kind, ()))
+        for spec in (without_images(overlay),) if taken else (overlay, without_images(overlay)):
+            told = " ".join(what for _, what in together(theirs, spec))
+            assert [what for what in every_rule(pod, spec) - before if what not in told] == []
+
+
+def test_a_bug_in_a_rule_is_raised_and_never_taken_for_a_good_pod() -> None:
+    with pytest.raises(AttributeError):  # an overlay whose structure was never checked stands for a bug of ours
+        list(Union({"dnsPolicy": "None", "dnsConfig": 5}).find(Pod(b'{"spec": {}}')))
+
+
+def test_a_second_controller_is_told() -> None:
+    owner = {"apiVersion": "v1", "kind": "Node", "name": "n", "controller": True}
+    pod = Pod.from_document({"metadata": {"ownerReferences": [{**owner, "uid": "1"}]}, "spec": {}})
+    assert [one.path for one in Union({}, {"ownerReferences": [{**owner, "uid": "2"}]}).find(pod)] == [("metadata", "ownerReferences")]
+    assert list(Union({}, {"ownerReferences": [{**owner, "uid": "1"}]}).find(pod)) == []
+    assert list(Union({}, {"ownerReferences": [{**owner, "uid": "2", "controller": False}]}).find(pod)) == []
