@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mesh_injector.engine import merged
-from mesh_injector.engine.checks import around, finding, metadata, relations
+from mesh_injector.engine.checks import amounts, around, finding, metadata, relations
 from mesh_injector.engine.checks.finding import CONTAINER_LISTS, Finding, Path
 from mesh_injector.engine.hostports import HostPorts
 from mesh_injector.engine.pod import Container, Pod
@@ -36,7 +36,8 @@ class Union:
         if self._parts:
             yield from self._containers(pod)
         for fields, rule in self._spec_rules:
-            yield from self._specs(pod, fields, rule)
+            if rule is not amounts.find or "resources" in self._spec or pod.has("resources"):  # hardly a pod has any as a whole
+                yield from self._specs(pod, fields, rule)
         if self._harmful:
             yield from self._others(pod)
         for key in self._profiles:
