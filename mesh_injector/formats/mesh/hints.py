@@ -13,7 +13,8 @@ from mesh_injector.engine.template import PatchTemplate, Rendered
 from mesh_injector.engine.template.source import Fault
 from mesh_injector.errors import InjectionError, Problem
 from mesh_injector.formats.mesh import sketch, variables
-from mesh_injector.formats.mesh.load import Loaded, TemplateKey, is_mesh
+from mesh_injector.formats.mesh.config_maps import TemplateKey
+from mesh_injector.formats.mesh.load import Loaded, is_mesh
 from mesh_injector.formats.mesh.mesh import Mesh
 from mesh_injector.reasons import Reason
 

@@ -13,7 +13,8 @@ from mesh_injector.documents import Document, Origin
 from mesh_injector.engine.template import PatchTemplate, Source
 from mesh_injector.errors import InjectionError, Problem
 from mesh_injector.formats.mesh import hints, sketch
-from mesh_injector.formats.mesh.load import DEFAULT_HOME, Loaded, TemplateKey, is_template, load, source_of
+from mesh_injector.formats.mesh.config_maps import TemplateKey, is_template, source_of
+from mesh_injector.formats.mesh.load import DEFAULT_HOME, Loaded, load
 from mesh_injector.formats.mesh.mesh import Mesh
 from mesh_injector.reasons import CODES, VALUE_MISSING, Reason
 
