@@ -1,6 +1,8 @@
 """`lint`: everything that can be said about Meshes and templates without a pod, for people, editors, pre-commit and CI."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
@@ -57,17 +59,22 @@ def lint(  # noqa: PLR0913 # the parameters are the command's flags
       mesh-injector lint --source mesh/ mesh/payments.yaml -o github
     """
     terminal = Terminal(color, quiet=quiet)
-    judged = [*(files or ()), *(paths or ())]
-    if not judged:
+    plain, others = _plain(paths or ())
+    judged = [*(files or ()), *plain]
+    if not judged and not others:
         source.announce(sources, terminal)
         judged, sources = list(source.paths(sources)), None
     reading = _read(judged)
-    context = _read([*judged, *sources]) if sources else reading
+    foreign = _foreign(reading, plain)
+    context = _without(_read([*judged, *sources]), foreign) if sources else _without(reading, foreign)
+    reading = _without(reading, foreign) if sources else context
     found = [
         finding
         for finding in linting.findings(*store.expanded(_last(reading, context), context.problems), home_namespace)
         if finding.place.source in reading.files or context is reading
     ]
+    for name in dict.fromkeys((*others, *foreign.values())):
+        terminal.say(f"{name}: no Kubernetes object and no template, left alone")
     templates = sorted({str(file) for path in judged for file in _templates(path)})
     for file in templates:
         found += linting.of_template(_text(file), file)
@@ -83,6 +90,22 @@ def _read(paths: Sequence[str]) -> Reading:
     """Read the documents of files and folders; a folder that holds nothing but templates has none. Raises ConfigError."""
     templates_only = [path for path in paths if Path(path).is_dir() and _templates(path) and not _manifests(path)]
     return directory.read([path for path in paths if path not in templates_only and not path.endswith(TEMPLATES)])
+
+
+def _plain(paths: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Tell the files that may be ours from those that are not: pre-commit gives what it finds in a folder, READMEs and scripts too."""
+    ours = [path for path in paths if path == directory.STDIN or Path(path).is_dir() or path.endswith((*directory.ENDINGS, *TEMPLATES))]
+    return ours, [path for path in paths if path not in ours]
+
+
+def _foreign(reading: Reading, plain: Sequence[str]) -> dict[Problem, str]:
+    """Find the documents in files given plainly that are no Kubernetes objects, such as values.yaml, with the names of their files."""
+    found = ((problem, re.sub(r"(:\d+){1,2}\Z", "", problem.where)) for problem in reading.problems)
+    return {problem: file for problem, file in found if problem.code == reasons.NOT_A_MANIFEST and file in plain}
+
+
+def _without(reading: Reading, problems: Container[Problem]) -> Reading:
+    return replace(reading, problems=tuple(problem for problem in reading.problems if problem not in problems))
 
 
 def _last(reading: Reading, context: Reading) -> list[Document]:
