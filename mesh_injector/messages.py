@@ -140,6 +140,12 @@ _OTHERS: Final[dict[str, Meaning]] = {
     reasons.VALUE_MISSING: Meaning(
         "ValueMissing", "Some branches of the template read a value that the Mesh lacks.", "Add it, or guard it by `is defined`."
     ),
+    reasons.LEFT_TO_THE_POD: Meaning(
+        "LeftToThePod",
+        "The template needs something that it does not bring: the volume of a mount, a container's image, name servers. "
+        "Pods without it are refused.",
+        "Add it, or correct the name; nothing is wrong where every selected pod has it.",
+    ),
 }
 MEANINGS: Final[dict[str, Meaning]] = dict(
     sorted(({CODES[reason]: Meaning(reason.value, *texts) for reason, texts in _OF_REASONS.items()} | _OTHERS).items())

@@ -19,12 +19,13 @@ TEMPLATES: Final = (".j2", ".jinja", ".jinja2")
 
 @dataclass(slots=True)
 class Given:
-    """What some paths hold: documents, the texts of templates by their files, what cannot be read, and all files."""
+    """What some paths hold: documents, the texts of templates by their files, what cannot be read, all files, and those passed over."""
 
     documents: list[Document] = field(default_factory=list)
     templates: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    passed: list[str] = field(default_factory=list)
 
 
 class Reader:
@@ -33,10 +34,13 @@ class Reader:
     def __init__(self) -> None:
         self._known: set[str] = set()
 
-    def judged(self, paths: Sequence[str]) -> Given:
-        """Read what is to be judged; a path that cannot be read is a problem like any other."""
-        given = Given()
-        for path in paths:
+    def judged(self, paths: Sequence[str], plain: Sequence[str] = ()) -> Given:
+        """Read what is to be judged; a path that cannot be read is a problem like any other.
+
+        `plain` are files as pre-commit gives them, everything that it finds in a folder: those that cannot be ours are passed over.
+        """
+        given = Given(passed=[path for path in plain if not _may_be_ours(path)])
+        for path in (*paths, *(path for path in plain if path not in given.passed)):
             try:
                 self._documents(path, given)
             except ConfigError as error:
@@ -44,7 +48,15 @@ class Reader:
                 given.files.append("stdin" if path == directory.STDIN else path)
             for file in sorted(map(str, _templates(path))):
                 self._template(file, given)
+        self._pass_over(given, plain)
         return given
+
+    @staticmethod
+    def _pass_over(given: Given, plain: Sequence[str]) -> None:
+        """Leave alone the documents of plain files that are no Kubernetes objects, such as values.yaml."""
+        foreign = [problem for problem in given.problems if problem.code == reasons.NOT_A_MANIFEST and _is_of(problem, plain)]
+        given.problems = [problem for problem in given.problems if problem not in foreign]
+        given.passed += [file for file in plain if any(_is_of(problem, [file]) for problem in foreign)]
 
     def beside(self, paths: Sequence[str]) -> Given:
         """Read the documents that stand beside those that are judged. Raises ConfigError when a path cannot be read at all."""
@@ -79,6 +91,10 @@ class Reader:
         known = len(self._known)
         self._known.add(_identity(file))
         return len(self._known) > known
+
+
+def _may_be_ours(path: str) -> bool:
+    return path == directory.STDIN or Path(path).is_dir() or path.endswith((*directory.ENDINGS, *TEMPLATES))
 
 
 def _identity(path: str) -> str:

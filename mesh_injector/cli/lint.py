@@ -53,12 +53,14 @@ def lint(  # noqa: PLR0913 # the parameters are the command's flags
       mesh-injector lint --source mesh/ mesh/payments.yaml -o github
     """
     terminal = Terminal(color, quiet=quiet)
-    judged = [*(files or ()), *(paths or ())]
-    if not judged:
+    judged = files or []
+    if not judged and not paths:
         source.announce(sources, terminal)
         judged, sources = list(source.paths(sources)), None
     reader = given.Reader()
-    own, beside = reader.judged(judged), reader.beside(sources or ())
+    own, beside = reader.judged(judged, paths or ()), reader.beside(sources or ())
+    for file in own.passed:
+        terminal.say(f"{file}: no Kubernetes object and no template, left alone")
     found, broken = _find(own, beside, home_namespace)
     for finding in broken:
         terminal.problem(finding.problem, "warning")

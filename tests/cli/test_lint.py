@@ -59,7 +59,9 @@ def test_a_misspelt_field_is_told_with_its_place_in_the_file(lint: Run, tmp_path
     result = lint(BAD)
     line, column = place(BAD, "imagee")
     assert result.exit_code == 1
-    assert result.stdout.startswith(f"{tmp_path}/mesh.yaml:{line}:{column}: error [MI401] `spec.containers[0].imagee`: unknown field")
+    head = result.stdout.splitlines()[0]
+    assert head.startswith(f"{tmp_path}/mesh.yaml:{line}:{column}: error [MI401] mesh ")
+    assert head.endswith("`spec.containers[0].imagee`: unknown field `imagee`")
     assert "fix: did you mean `image`?" in result.stdout
     assert "1 error in 1 file" in result.stderr
 
@@ -219,3 +221,29 @@ def test_the_hook_runs_a_command_that_there_is(run: Run, mesh: str) -> None:
     (hook,) = yaml.safe_load((Path(__file__).parents[2] / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
     _, *arguments = hook["entry"].split()
     assert run(*arguments, f"{mesh}/mesh.yaml").exit_code == 0
+
+
+def test_the_hook_of_the_documentation_passes_an_ordinary_folder(run: Run, tmp_path: Path) -> None:
+    import yaml
+
+    root = Path(__file__).parents[2]
+    (hook,) = yaml.safe_load((root / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    assert (hook["types_or"], "files" in hook) == (["yaml", "json", "jinja"], False)  # `files` of a user would take its place
+    example = (root / "docs/lint.md").read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
+    (used,) = yaml.safe_load(example)["repos"][0]["hooks"]
+    folder = tmp_path / "mesh"
+    folder.mkdir()
+    texts = {"mesh.yaml": MESH, "README.md": "# a", "run.sh": "#!/bin/sh", "values.yaml": "image: x\n", "package.json": '{"name": "x"}',
+             "kustomization.yaml": "resources: [mesh.yaml]\n", "picture.png": "\x89"}  # fmt: skip
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    _, *arguments = hook["entry"].split()
+    arguments += [argument.replace("mesh/", str(folder)) for argument in used["args"]]
+    given = sorted(map(str, folder.iterdir()))
+    quiet, loud = (run(*some, *given) for some in (arguments, [one for one in arguments if one != "--quiet"]))
+    assert (quiet.exit_code, quiet.stdout, quiet.stderr) == (0, "", "")
+    assert (loud.exit_code, loud.stderr.count("left alone")) == (0, 6)
+    (folder / "mesh.yaml").write_text(BAD, encoding="utf-8")
+    assert run(*arguments, *given).exit_code == 1
+    assert run(*arguments, str(folder / "README.md")).exit_code == 0
+    assert run("lint", "-f", str(folder / "values.yaml")).exit_code == 3

@@ -55,9 +55,12 @@ class PatchTemplate:
             raise self.source.error(fault) from fault
         return Rendered(self, text, state.values, functools.partial(self.line, variables))
 
-    def branches(self) -> "Iterator[branches.Branch]":
-        """Iterate over what the template can render to, each branch at least once, with marks for all values and without running it."""
-        return branches.of(language.parse(self.source.text))
+    def branches(self, *, loops: bool = True) -> "Iterator[branches.Branch]":
+        """Iterate over what the template can render to, each branch at least once, with marks for all values and without running it.
+
+        Without `loops` each loop has nothing to go through.
+        """
+        return branches.of(language.parse(self.source.text), loops=loops)
 
     def run(self, variables: Mapping[str, Any]) -> tuple[str, State]:
         """Run the compiled template: the text with its markers, and the values they stand for. Raise `Fault`."""

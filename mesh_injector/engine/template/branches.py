@@ -40,13 +40,16 @@ class Branch:
         return frozenset(number for _, line, text in self.pieces for number in range(line, line + text.count("\n") + 1))
 
 
-def of(tree: nodes.Template) -> Iterator[Branch]:
-    """Iterate over the texts of a checked template, none twice: first with no condition met, then each branch with its own."""
+def of(tree: nodes.Template, *, loops: bool = True) -> Iterator[Branch]:
+    """Iterate over the texts of a checked template, none twice: first with no condition met, then each branch with its own.
+
+    Without `loops` each loop has nothing to go through.
+    """
     seen: set[str] = set()
     characters = 0
-    truths = {frozenset(truth.items()): truth for truth in ({}, *_conditions(tree.body, {}))}
+    truths = {frozenset(truth.items()): truth for truth in ({}, *_conditions(tree.body, {}, loops))}
     for truth in truths.values():
-        pieces = [(0, 1, ""), *_pieces(tree.body, truth)]
+        pieces = [(0, 1, ""), *_pieces(tree.body, truth, loops)]
         branch = _joined(pieces)
         if branch.text not in seen:
             yield branch
@@ -69,7 +72,7 @@ def _joined(pieces: Iterable[tuple[int, int, str]]) -> Branch:
     return Branch("".join(text), marks, tuple(placed))
 
 
-def _pieces(body: Iterable[nodes.Node], truth: Truth) -> Iterator[tuple[int, int, str]]:
+def _pieces(body: Iterable[nodes.Node], truth: Truth, loops: bool) -> Iterator[tuple[int, int, str]]:
     """Iterate over (1 for a mark, line, text) of what is rendered where some conditions are met."""
     for node in body:
         if isinstance(node, nodes.Output):
@@ -77,9 +80,9 @@ def _pieces(body: Iterable[nodes.Node], truth: Truth) -> Iterator[tuple[int, int
                 is_data = isinstance(child, nodes.TemplateData)
                 yield (0 if is_data else 1, int(child.lineno or 0), child.data if is_data else "")  # type: ignore[attr-defined]
         elif isinstance(node, nodes.If):
-            yield from _pieces(_taken(node, truth), truth)
+            yield from _pieces(_taken(node, truth), truth, loops)
         elif isinstance(node, nodes.For):
-            yield from _pieces(node.body, truth)
+            yield from _pieces(node.body if loops else node.else_, truth, loops)
 
 
 def _taken(node: nodes.If, truth: Truth) -> list[nodes.Node]:
@@ -90,22 +93,22 @@ def _taken(node: nodes.If, truth: Truth) -> list[nodes.Node]:
     return node.else_
 
 
-def _conditions(body: Iterable[nodes.Node], met: Truth) -> Iterator[Truth]:
+def _conditions(body: Iterable[nodes.Node], met: Truth, loops: bool) -> Iterator[Truth]:
     """Iterate over what must be met for each branch to be taken, from the outside in; branches that contradict themselves are left out."""
     for node in body:
         if isinstance(node, nodes.For):
-            yield from _conditions(node.body, met)
+            yield from _conditions(node.body if loops else node.else_, met, loops)
         elif isinstance(node, nodes.If):
             rest: Truth | None = met
             for branch in (node, *node.elif_):
                 name, wanted = _condition(branch.test)
                 if rest is not None and rest.get(name, wanted) is wanted:
                     yield (taken := {**rest, name: wanted})
-                    yield from _conditions(branch.body, taken)
+                    yield from _conditions(branch.body, taken, loops)
                 rest = _with(rest, name, not wanted)
             if rest is not None:
                 yield rest
-                yield from _conditions(node.else_, rest)
+                yield from _conditions(node.else_, rest, loops)
 
 
 def _with(met: Truth | None, name: str, value: bool) -> Truth | None:

@@ -34,6 +34,7 @@ VARIABLES: Final[dict[str, str]] = {
 KEYS: Final[dict[str, tuple[str, ...]]] = {
     "mesh": ("name", "namespace", "labels", "annotations", "region"),
     "namespace": ("name", "labels", "annotations"),
+    "pod": ("apiVersion", "kind", "metadata", "spec", "status"),
 }
 """The variables whose keys are known, whatever the mesh and the pod."""
 CONDITIONAL: Final = frozenset({"region", "AwsRegion", "virtual_node_name", "VirtualNodeName", "container_ports", "app_ports", "AppPort"})

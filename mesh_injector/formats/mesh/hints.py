@@ -1,19 +1,20 @@
 """What works and was hardly meant: each hint is one small question to the meshes and templates, answered without a pod."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from mesh_injector import reasons
 from mesh_injector.documents import Document, Origin, Path
-from mesh_injector.engine import checks
 from mesh_injector.engine.checks import Finding
 from mesh_injector.engine.template import PatchTemplate, Rendered
 from mesh_injector.engine.template.source import Fault
+from mesh_injector.engine.template.values import suggestion
 from mesh_injector.errors import InjectionError, Problem
-from mesh_injector.formats.mesh import sketch, variables
-from mesh_injector.formats.mesh.load import Loaded, TemplateKey, is_mesh
+from mesh_injector.formats.mesh import lacks, refs, sketch, variables
+from mesh_injector.formats.mesh.config_maps import TemplateKey
+from mesh_injector.formats.mesh.load import Loaded, is_mesh
 from mesh_injector.formats.mesh.mesh import Mesh
 from mesh_injector.reasons import Reason
 
@@ -30,7 +31,7 @@ def of(
         document = meshes[mesh.namespace, mesh.name]
         for ask in _OF_A_MESH:
             yield from ask(mesh, document)
-    yield from _unused_templates(loaded.meshes, entries)
+    yield from _unused_templates(refs.named(documents), entries)
     yield from _ties(loaded.meshes, meshes)
     for template in templates:
         yield from of_template(template)
@@ -40,6 +41,8 @@ def of_template(template: PatchTemplate) -> Iterator[Problem]:
     """Iterate over the hints about one template, whatever mesh names it."""
     for made in sketch.sketches(template):
         yield from _images(made.rendered, made.is_free)
+        if not sketch.findings(made.rendered, privileged=True):  # of `imagee:` it is the misspelt field that is told
+            yield from lacks.of(made)
     for lookup in template.names.fallbacks:
         what = f"`{lookup.key}` is needed here even where `{lookup.variable}` is defined"
         fix = f"write `{lookup.variable} if {lookup.variable} is defined else {lookup.key}`"
@@ -61,8 +64,11 @@ def _overrides(mesh: Mesh, document: Document) -> Iterator[Problem]:
 
 def _unused_values(mesh: Mesh, document: Document) -> Iterator[Problem]:
     names = mesh.template.names if mesh.template else None
+    missing = {lookup.key for lookup in names.lookups if lookup.variable == "values"} - mesh.spec.values.keys() if names else set()
+    meant = {suggestion(key, mesh.spec.values) for key in missing}
     for name in mesh.spec.values:
-        if names is not None and "values" not in names.whole and ("values", name) not in names.read:
+        is_read = names is None or "values" in names.whole or ("values", name) in names.read
+        if not is_read and f"did you mean `{name}`?" not in meant:
             what, fix = f"no template reads the value `{name}`", "remove it, or correct its name"
             yield _in_file(document, document.locate(("spec", "values", name), key=True), reasons.VALUE_UNUSED, what, fix)
 
@@ -107,7 +113,7 @@ _ANY: Final = Reason.TEMPLATE_INVALID
 
 
 def _images(rendered: Rendered, is_free: Callable[[tuple[str | int, ...]], bool]) -> Iterator[Problem]:
-    for path, container in _containers(rendered.body.get("spec")):
+    for path, container in lacks.containers(rendered.body.get("spec")):
         image = container.get("image")
         if isinstance(image, str) and not is_free((*path, "image")) and not _pinned(image):
             finding = Finding(
@@ -116,23 +122,12 @@ def _images(rendered: Rendered, is_free: Callable[[tuple[str | int, ...]], bool]
             yield replace(sketch.located(rendered, finding), code=reasons.IMAGE_NOT_PINNED)
 
 
-def _containers(spec: Any) -> Iterator[tuple[tuple[str | int, ...], Mapping[str, Any]]]:
-    """Iterate over what can be read as containers: the rendering may be wrong in many ways."""
-    for kind in checks.CONTAINER_LISTS:
-        items = spec.get(kind) if isinstance(spec, Mapping) else None
-        for index, container in enumerate(items if isinstance(items, list) else ()):
-            if isinstance(container, Mapping):
-                yield ("spec", kind, index), container
-
-
 def _pinned(image: str) -> bool:
     tag = image.rpartition("/")[2].partition(":")[2]
     return "@" in image or tag not in ("", "latest") or not image.strip()
 
 
-def _unused_templates(meshes: Iterable[Mesh], templates: Mapping[TemplateKey, Document]) -> Iterator[Problem]:
-    refs = [(mesh, mesh.spec.sidecar_patch_config_map) for mesh in meshes]
-    used = {(ref.namespace or mesh.namespace, ref.name) for mesh, ref in refs if ref}
+def _unused_templates(used: Container[tuple[str, str]], templates: Mapping[TemplateKey, Document]) -> Iterator[Problem]:
     for (namespace, name), document in {key[:2]: document for key, document in templates.items()}.items():
         if (namespace, name) not in used:
             what = f"no Mesh names the template ConfigMap {namespace}/{name}"

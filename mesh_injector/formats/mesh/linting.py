@@ -12,12 +12,16 @@ from enum import StrEnum
 from mesh_injector.documents import Document, Origin
 from mesh_injector.engine.template import PatchTemplate, Source
 from mesh_injector.errors import InjectionError, Problem
-from mesh_injector.formats.mesh import hints, sketch
-from mesh_injector.formats.mesh.load import DEFAULT_HOME, Loaded, TemplateKey, is_template, load, source_of
+from mesh_injector.formats.mesh import hints, refs, sketch
+from mesh_injector.formats.mesh.config_maps import TemplateKey, is_template, source_of
+from mesh_injector.formats.mesh.load import DEFAULT_HOME, Loaded, load
 from mesh_injector.formats.mesh.mesh import Mesh
-from mesh_injector.reasons import CODES, VALUE_MISSING, Reason
+from mesh_injector.reasons import CODES, NOT_YAML, TEMPLATE_UNUSED, UNREADABLE, VALUE_MISSING, Reason
 
 _OF_THE_TEMPLATE = {CODES[reason] for reason in (Reason.TEMPLATE_INVALID, Reason.UNDEFINED_VARIABLE)}
+
+_UNREAD = {NOT_YAML, UNREADABLE}
+"""The codes of documents of which nothing is known."""
 
 
 class Severity(StrEnum):
@@ -44,8 +48,10 @@ class _Findings:
     sources: tuple[str, ...]
     entries: Mapping[str, Origin] = field(default_factory=dict)
     found: dict[tuple[str, Origin], Finding] = field(default_factory=dict)
+    prefix: str = ""
 
     def tell(self, severity: Severity, problem: Problem) -> None:
+        problem = replace(problem, what=f"{self.prefix}{problem.what}")
         place = self._place(problem.where)
         code = CODES[Reason.UNDEFINED_VARIABLE] if problem.code == VALUE_MISSING else problem.code
         self.found.setdefault((code, place), Finding(severity, problem, place))
@@ -65,22 +71,29 @@ def findings(documents: Iterable[Document], problems: Iterable[Problem] = (), ho
     documents = tuple(documents)
     loaded = load(documents, home)
     templates = _templates(documents)
+    named = refs.named(documents)
     problems = tuple(problems)
     sources = {*(document.origin.source for document in documents), *(_file_of(problem) for problem in problems)}
     found = _Findings(
         tuple(filter(None, sources)), {source_of(key, one).name: one.locate(("data", key[2])) for key, one in templates.items()}
     )
+    is_all_read = not any(problem.code in _UNREAD for problem in problems)
     for problem in (*problems, *loaded.problems):
-        found.tell(Severity.ERROR, problem)
-    compiled = {key: _compiled(key, document, loaded, found) for key, document in templates.items()}
-    for key, template in compiled.items():
+        if is_all_read or not _is_absence(problem):
+            found.tell(Severity.ERROR, problem)
+    compiled: dict[TemplateKey, PatchTemplate | None] = {}
+    for key, document in templates.items():
+        found.prefix = "" if key[:2] in named else f"ConfigMap {key[0]}/{key[1]}, key {key[2]}: "
+        compiled[key] = template = _compiled(key, document, loaded, found)
         users = [mesh for mesh in loaded.meshes if mesh.template is template]
         if template is not None:
             _judge(template, privileged=all(mesh.privileged for mesh in users) if users else key[0] == home, found=found)
+    found.prefix = ""
     for mesh in loaded.meshes:
         _mesh(mesh, found)
     for hint in hints.of(documents, loaded, templates, filter(None, compiled.values())):
-        found.tell(Severity.NOTE if hint.code in hints.NOTES else Severity.WARNING, hint)
+        if is_all_read or hint.code != TEMPLATE_UNUSED:
+            found.tell(Severity.NOTE if hint.code in hints.NOTES else Severity.WARNING, hint)
     return tuple(sorted(found.found.values(), key=_order))
 
 
@@ -108,14 +121,24 @@ def _file_of(problem: Problem) -> str:
 
 
 def _templates(documents: Iterable[Document]) -> dict[TemplateKey, Document]:
-    """Find the entries of all ConfigMaps that carry our label."""
+    """Find the entries that Meshes name in the ConfigMaps that carry our label, and all entries of those that no Mesh names."""
+    documents = tuple(documents)
+    named = refs.named(documents)
     found: dict[TemplateKey, Document] = {}
     for document in documents:
         if document.kind == "ConfigMap" and is_template(document):
+            name = (document.namespace or "default", document.name)
             data = document.body.get("data")
-            entries = data.items() if isinstance(data, dict) else ()
-            found |= {(document.namespace or "default", document.name, key): document for key, text in entries if isinstance(text, str)}
+            texts = {key for key, text in data.items() if isinstance(text, str)} if isinstance(data, dict) else set()
+            only = texts if len(texts) == 1 else set()
+            wanted = {one for key in named[name] for one in (only if key is None else {key})} if name in named else texts
+            found |= {(*name, key): document for key in sorted(texts & wanted)}
     return found
+
+
+def _is_absence(problem: Problem) -> bool:
+    """Whether a problem is that a ConfigMap is not there: it may stand in what could not be read."""
+    return problem.code == CODES[Reason.CONFIG_MAP_MISSING] and "there is no ConfigMap" in problem.what
 
 
 def _compiled(key: TemplateKey, document: Document, loaded: Loaded, found: _Findings) -> PatchTemplate | None:

@@ -14,17 +14,18 @@ from mesh_injector.engine import selector
 from mesh_injector.engine.selector import Selector
 from mesh_injector.engine.template import PatchTemplate, Source
 from mesh_injector.errors import InjectionError, Problem
+from mesh_injector.formats.mesh import certainty, config_maps
 from mesh_injector.formats.mesh import spec as mesh_spec
-from mesh_injector.formats.mesh import variables
+from mesh_injector.formats.mesh.config_maps import TemplateKey
 from mesh_injector.formats.mesh.mesh import Mesh
 from mesh_injector.formats.mesh.spec import ConfigMapRef, InjectionSelector
 from mesh_injector.reasons import Reason
 
-TEMPLATE_LABEL: Final = "mesh-injector.io/template"
 DEFAULT_HOME: Final = "mesh-system"
+_OUR_FIELDS: Final = frozenset({"enableAutoInject", "injectionSelector", "sidecarPatchConfigMap"})
+"""What a Mesh of no other product has."""
 
 Name = tuple[str, str]
-TemplateKey = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +55,20 @@ class _Loading:
         self.unusable: dict[str, str] = {}
         self.stale: set[str] = set()
         self.templates: dict[TemplateKey, PatchTemplate] = {}
+        self.invalid: dict[TemplateKey, InjectionError] = {}
+        self.good: dict[str, list[PatchTemplate]] = {}
+        for template in {mesh.template for mesh in last.meshes if mesh.template is not None and mesh.fault is None}:
+            self.good.setdefault(template.source.name, []).append(template)
         documents = list(documents)
         self._tell_strangers(documents)
         self.mesh_documents = self._by_name(document for document in documents if is_mesh(document))
         self.config_maps = self._by_name(document for document in documents if document.kind == "ConfigMap")
 
     def _tell_strangers(self, documents: Iterable[Document]) -> None:
-        """Tell of documents that were surely meant to be Meshes: our group with another kind or version."""
+        """Tell of documents that were surely meant to be Meshes: our group with another kind or version, or our fields."""
         wanted = f"{mesh_spec.GROUP}/{mesh_spec.VERSION}"
         for document in documents:
-            if document.api_version.partition("/")[0] in (mesh_spec.GROUP, "mesh-injector") and not is_mesh(document):
+            if not is_mesh(document) and _is_meant_as_mesh(document):
                 what = f"`{document.api_version}` `{document.kind}` is not a Mesh, and counts for nothing"
                 self._tell(document, ("apiVersion",), reasons.FIELD_WRONG, what, f"write `apiVersion: {wanted}` and `kind: Mesh`")
 
@@ -122,22 +127,42 @@ class _Loading:
         return replace(mesh, pod_selector=pods, namespace_selector=namespaces)
 
     def _with_template(self, mesh: Mesh, document: Document) -> Mesh:
-        """Find and compile the template. What is wrong is an error of every pod the mesh selects, and told now unless the mesh is off."""
-        privileged = mesh.home and self._config_map_namespace(mesh) == self.home
+        """Find and compile the template. What is wrong is an error of every pod the mesh selects, and told now unless the mesh is off.
+
+        Where the newest text is wrong for every pod, the last one that was good for the mesh serves on.
+        """
+        mesh = replace(mesh, privileged=mesh.home and self._config_map_namespace(mesh) == self.home)
+        key = template = None
         try:
-            template = self._template(mesh)
-            fault = variables.missing_region(mesh, template) or variables.missing_key(mesh, template)
+            key, source = self._source(mesh)
+            template = self._compile(key, source)
+            own = self.last_meshes.get((mesh.namespace, mesh.name))
+            unchanged = own is not None and own == replace(mesh, template=template, fault=own.fault)
+            fault = own.fault if own and unchanged else certainty.fault(mesh, template)
         except InjectionError as error:
-            template, fault = None, error
-        if fault is not None and mesh.spec.enable_auto_inject:
+            fault = error
+        if fault is None:
+            return replace(mesh, template=template, fault=None)
+        is_told = mesh.spec.enable_auto_inject
+        last = self._last_good(mesh, source.name) if key and (is_told or key in self.invalid) else None
+        if last is not None:
+            self._tell_fault(mesh, document, fault, " (the last good template serves on)")
+        elif is_told:
             self._tell_fault(mesh, document, fault)
-        return replace(mesh, template=template, fault=fault, privileged=privileged)
+        return replace(mesh, template=last or template, fault=None if last else fault)
+
+    def _last_good(self, mesh: Mesh, name: str) -> PatchTemplate | None:
+        """Find the template of an entry that served until now and is good for a mesh: its own before that of another mesh."""
+        own = self.last_meshes.get((mesh.namespace, mesh.name))
+        candidates = sorted(self.good.get(name, ()), key=lambda template: own is None or template is not own.template)
+        return next((template for template in candidates if certainty.fault(mesh, template) is None), None)
 
     def _config_map_namespace(self, mesh: Mesh) -> str:
         ref = mesh.spec.sidecar_patch_config_map
         return (ref.namespace if ref else None) or mesh.namespace
 
-    def _template(self, mesh: Mesh) -> PatchTemplate:
+    def _source(self, mesh: Mesh) -> tuple[TemplateKey, Source]:
+        """Find the text of a mesh's template. Raises `InjectionError` for a ConfigMap or entry that is not there or not allowed."""
         ref = mesh.spec.sidecar_patch_config_map
         if ref is None:
             fix = "name the ConfigMap in `spec.sidecarPatchConfigMap`, or set `enableAutoInject: false`"
@@ -148,43 +173,46 @@ class _Loading:
             fix = f"copy the ConfigMap to {mesh.namespace}, or move the Mesh to {self.home}"
             raise InjectionError(Reason.CONFIG_MAP_FORBIDDEN, what, where="spec.sidecarPatchConfigMap.namespace", fix=fix)
         document = self._config_map(namespace, ref)
-        return self._compile((namespace, ref.name, _entry(document, ref)), document)
+        key = (namespace, ref.name, config_maps.entry(document, ref))
+        return key, config_maps.source_of(key, document)
 
     def _config_map(self, namespace: str, ref: ConfigMapRef) -> Document:
         document = self.config_maps.get((namespace, ref.name))
         where, name = "spec.sidecarPatchConfigMap", f"{namespace}/{ref.name}"
         if document is None:
-            fix = f'create it, labelled `{TEMPLATE_LABEL}: "true"`, or correct the name'
+            fix = f'create it, labelled `{config_maps.TEMPLATE_LABEL}: "true"`, or correct the name'
             raise InjectionError(Reason.CONFIG_MAP_MISSING, f"there is no ConfigMap {name}", where=where, fix=fix)
-        if not is_template(document):
-            fix = f'label it: `{TEMPLATE_LABEL}: "true"`'
-            raise InjectionError(Reason.CONFIG_MAP_MISSING, f"the ConfigMap {name} does not carry our label", where=where, fix=fix)
+        if not config_maps.is_template(document):
+            fix = f'label it: `{config_maps.TEMPLATE_LABEL}: "true"`'
+            raise InjectionError(
+                Reason.CONFIG_MAP_MISSING,
+                f"the ConfigMap {name} does not carry our label{config_maps.slip(document)}",
+                where=where,
+                fix=fix,
+            )
         return document
 
-    def _compile(self, key: TemplateKey, document: Document) -> PatchTemplate:
-        """Compile a template once; an unchanged one keeps its compiled object, an invalid one leaves the last good one serving."""
-        if key in self.templates:
-            return self.templates[key]
-        last = self.last.templates.get(key)
-        source = source_of(key, document)
-        if last is not None and last.source == source:
-            self.templates[key] = last
-            return last
-        try:
-            self.templates[key] = PatchTemplate(source)
-        except InjectionError as error:
-            if last is None:
+    def _compile(self, key: TemplateKey, source: Source) -> PatchTemplate:
+        """Compile a template once; an unchanged one keeps its compiled object, and with it what is remembered of it."""
+        if key in self.invalid:
+            raise self.invalid[key]
+        if key not in self.templates:
+            known = [self.last.templates.get(key), *self.good.get(source.name, ())]
+            same = next((template for template in known if template is not None and template.source == source), None)
+            try:
+                self.templates[key] = same or PatchTemplate(source)
+            except InjectionError as error:
+                self.invalid[key] = error
                 raise
-            self.problems.append(replace(error.problem, what=f"{error.problem.what} (the last good template serves on)"))
-            self.templates[key] = last
         return self.templates[key]
 
-    def _tell_fault(self, mesh: Mesh, document: Document, fault: InjectionError) -> None:
-        problem = fault.problem
+    def _tell_fault(self, mesh: Mesh, document: Document, fault: InjectionError, serving: str = "") -> None:
+        problem = replace(fault.problem, what=f"{fault.problem.what}{serving}")
         if problem.where.startswith("spec."):
             origin = document.locate(tuple(problem.where.split(".")))
             problem = replace(problem, where=f"{origin}, {problem.where}", excerpt=document.excerpt(origin))
-        self.problems.append(replace(problem, what=f"mesh {mesh}: {problem.what}"))
+        of_the_template = bool(serving) and problem.where.startswith("ConfigMap ")
+        self.problems.append(problem if of_the_template else replace(problem, what=f"mesh {mesh}: {problem.what}"))
 
     def _tell(self, document: Document, path: tuple[str, ...], code: str, what: str, fix: str) -> None:
         origin = document.locate(path)
@@ -196,16 +224,10 @@ def is_mesh(document: Document) -> bool:
     return document.kind == "Mesh" and document.api_version == f"{mesh_spec.GROUP}/{mesh_spec.VERSION}"
 
 
-def is_template(document: Document) -> bool:
-    """Whether a ConfigMap carries our label, without which no Mesh can name it."""
-    labels = (document.body.get("metadata") or {}).get("labels")
-    return isinstance(labels, dict) and labels.get(TEMPLATE_LABEL) == "true"
-
-
-def source_of(key: TemplateKey, document: Document) -> Source:
-    """Name the text of a ConfigMap's entry, and its place in the file."""
-    namespace, name, entry = key
-    return Source(document.body["data"][entry], f"ConfigMap {namespace}/{name}, key {entry}", document.block_line(("data", entry)))
+def _is_meant_as_mesh(document: Document) -> bool:
+    spec = document.body.get("spec")
+    looks_like_ours = document.kind == "Mesh" and isinstance(spec, dict) and bool(_OUR_FIELDS & spec.keys())
+    return looks_like_ours or document.api_version.partition("/")[0] in (mesh_spec.GROUP, "mesh-injector")
 
 
 def _metadata(document: Document) -> dict[str, Any]:
@@ -229,20 +251,3 @@ def _selector(body: dict[str, Any] | None, name: str) -> Selector | None:
         return selector.parse(body)
     except ValueError as error:
         raise ValueError(f"`injectionSelector.{name}`: {error}") from error
-
-
-def _entry(document: Document, ref: ConfigMapRef) -> str:
-    """Find the entry that holds the template: the named one, or the only one."""
-    data = document.body.get("data") or {}
-    name = f"ConfigMap {document.namespace or 'default'}/{document.name}"
-    where = "spec.sidecarPatchConfigMap.key"
-    keys = sorted(data) if isinstance(data, dict) else []
-    if ref.key is None and len(keys) != 1:
-        what = f"{name} has {len(keys)} entries and the mesh names none of them"
-        fix = f"name one as `key`: {', '.join(keys)}" if keys else "put the template under `data`"
-        raise InjectionError(Reason.CONFIG_MAP_KEY_MISSING, what, where=where, fix=fix)
-    key = ref.key or keys[0]
-    if key not in keys or not isinstance(data[key], str):
-        fix = f"its entries are {', '.join(keys)}" if keys else "put the template under `data`"
-        raise InjectionError(Reason.CONFIG_MAP_KEY_MISSING, f"{name} has no text entry `{key}`", where=where, fix=fix)
-    return key

@@ -3,6 +3,7 @@
 What is judged of a stand-in counts for nothing; what is left is what the template's author wrote.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,6 +23,10 @@ from mesh_injector.formats.mesh import variables
 from mesh_injector.formats.mesh.mesh import Mesh
 
 Path = tuple[str | int, ...]
+
+BRANCHES: Final = 100
+"""So many branches, and so many characters of their texts, are looked at for what is wrong in all of them: a load waits for that."""
+CHARACTERS: Final = 128 * 1024
 
 _SCALARS: Final[dict[str, Any]] = {"boolean": False, "map": {}, "list": [], "quantity": "1"}
 
@@ -55,8 +60,8 @@ def judge(template: PatchTemplate, *, privileged: bool) -> list[Verdict]:
     for branch in template.branches():
         told = list(_judged(template, branch, privileged=privileged))
         shown.append(branch.lines)
-        for problem, line in told:
-            found.setdefault((problem.code, problem.where, problem.what), []).append((problem, line))
+        for error, line in told:
+            found.setdefault(_same(error), []).append((error.problem, line))
     verdicts = [
         Verdict(problem, line, len(times) >= sum(line in lines for lines in shown))
         for times in found.values()
@@ -98,21 +103,45 @@ def findings(rendered: Rendered, *, privileged: bool) -> list[Finding]:
 
 def located(rendered: Rendered, finding: Finding) -> Problem:
     """Give a finding its place in the template."""
-    return Overlay({}, {}, FromTemplate(rendered)).error(finding).problem
+    return _error(rendered, finding).problem
 
 
-def _judged(template: PatchTemplate, branch: Branch, *, privileged: bool) -> Iterator[tuple[Problem, int]]:
+def in_every_branch(template: PatchTemplate, *, privileged: bool) -> InjectionError | None:
+    """Find the first thing that is wrong in every branch, whether its loops run or not; None also where they are too many to look at."""
+    common: dict[tuple[str, str, str], InjectionError] | None = None
+    characters = 0
+    for number, branch in enumerate(itertools.chain(template.branches(), template.branches(loops=False))):
+        characters += len(branch.text)
+        if number >= BRANCHES or characters > CHARACTERS:
+            return None
+        told = {_same(error): error for error, _ in _judged(template, branch, privileged=privileged)}
+        common = told if common is None else {same: error for same, error in common.items() if same in told}
+        if not common:
+            return None
+    return next(iter(common.values()), None) if common else None
+
+
+def _same(error: InjectionError) -> tuple[str, str, str]:
+    return error.problem.code, error.problem.where, error.problem.what
+
+
+def _error(rendered: Rendered, finding: Finding) -> InjectionError:
+    return Overlay({}, {}, FromTemplate(rendered)).error(finding)
+
+
+def _judged(template: PatchTemplate, branch: Branch, *, privileged: bool) -> Iterator[tuple[InjectionError, int]]:
+    """Iterate over what is wrong in one branch, each with its line of the template (0: not known)."""
     try:
         made = sketch(template, branch)
     except Fault as fault:
         fault.line = branch.line(fault.line) if fault.line else 0
-        yield template.source.error(fault).problem, fault.line
+        yield template.source.error(fault), fault.line
     except InjectionError as error:
-        yield error.problem, 0
+        yield error, 0
     else:
         for finding in findings(made.rendered, privileged=privileged):
             if not made.is_free(finding.path):
-                yield located(made.rendered, finding), made.rendered.line(finding.path)
+                yield _error(made.rendered, finding), made.rendered.line(finding.path)
 
 
 def _stand(place: Skeleton, node: schema.Node | None, path: Path, told: tuple[dict[int, Any], set[Path]]) -> None:

@@ -81,11 +81,21 @@ OF_TEMPLATES: dict[str, tuple[str, list[tuple[str, str]]]] = {
         "{% if region is defined %}\ncontainers:\n{% endif %}\n{% if region is defined %}\n  - {name: a, image: 'b:1'}\n{% endif %}", []),
     "what two branches need from each other": (
         "containers:\n{% if mesh_name != 'x' %}\n  - name: a\n{% endif %}\n{% if mesh_name|length > 0 %}\n    image: 'b:1'\n{% endif %}",
-        [("warning", "MI401")]),
+        [("warning", "MI401"), ("warning", "MI709")]),
     "a list inside text": (container("    args: ['{{ values.list }}']"), [("error", "MI401")]),
     "a loop over numbers": (container("    {% for x in values.a %}", "    {% endfor %}"), [("error", "MI301")]),
     "an endless loop": ("{% for a in range(99999) %}{% endfor %}", [("error", "MI303")]),
     "a key that is a value": ("metadata: {labels: { {{ values.image }}: a}}", [("error", "MI401")]),
+    "a mount without a volume": (container("    volumeMounts: [{name: tmp, mountPath: /tmp}]"), [("warning", "MI709")]),
+    "a mount with its volume": (container("    volumeMounts: [{name: tmp, mountPath: /tmp}]", "volumes: [{name: tmp, emptyDir: {}}]"), []),
+    "a mount of what is a value": (container("    volumeMounts: [{name: {{ mesh_name }}, mountPath: /tmp}]"), []),
+    "a mount where volumes are values": (
+        container("    volumeMounts: [{name: tmp, mountPath: /tmp}]", "volumes: [{name: {{ app_ports }}, emptyDir: {}}]"), []),
+    "no name servers": (container() + "\ndnsPolicy: None", [("warning", "MI709")]),
+    "name servers": (container() + "\ndnsPolicy: None\ndnsConfig: {nameservers: [10.0.0.1]}", []),
+    "a container without an image": ("containers: [{name: app, tty: true}]", [("warning", "MI709")]),
+    "each of the pod's containers": ("containers:\n{% for a in container_names %}\n  - {name: {{ a }}, tty: true}\n{% endfor %}", []),
+    "a key that no pod has": (container("    args: [{{ pod.metdata }}]"), [("error", "MI302")]),
     "rights at home": ("spec: {hostPID: true}", []),
     "one list": ("- a", [("error", "MI401")]),
     "nothing at all": ("", []),
@@ -104,7 +114,7 @@ OF_MESHES: dict[str, tuple[tuple[str, ...], list[tuple[str, str]]]] = {
     "a value that nothing reads": (("values: {a: 1}",), [("warning", "MI702")]),
     "names that differ in case": (("values: {logLevel: a}", "overrides: [loglevel, logLevel]"),
                                   [("warning", "MI702"), ("warning", "MI701"), ("warning", "MI707")]),
-    "an unknown field": (("overides: [a]",), [("error", "MI103"), ("warning", "MI703")]),
+    "an unknown field": (("overides: [a]",), [("error", "MI103")]),
     "a bad selector": (("injectionSelector: {podSelector: {matchExpressions: [{key: a, operator: Is}]}}",), [("error", "MI208")]),
     "another ConfigMap": (("sidecarPatchConfigMap: {name: nope}",), [("error", "MI205"), ("warning", "MI703")]),
     "another key": (("sidecarPatchConfigMap: {name: sidecar, key: nope}",), [("error", "MI207")]),
@@ -177,3 +187,23 @@ def test_what_is_judged_of_a_stand_in_counts_for_nothing_and_the_name_of_a_field
 
     assert told("ports: [{containerPort: 1, protocol: {{ mesh_name }}}]") == []
     assert told("imagee: {{ mesh_name }}") == ["`spec.containers[0].imagee`: unknown field `imagee`"]
+
+
+def test_only_entries_that_a_mesh_names_are_judged_and_all_of_a_config_map_that_none_names() -> None:
+    readme = "  README.md: |\n    # How to *use* {{ it }}\n"
+    named = a_mesh("sidecarPatchConfigMap: {name: sidecar, key: patch}")
+    assert codes(named, a_template(container()) + readme) == []
+    (_, told) = found(a_template(container()) + readme)
+    assert (told.problem.code, told.problem.what.startswith("ConfigMap mesh-system/sidecar, key README.md: ")) == ("MI302", True)
+
+
+def test_nothing_that_is_right_is_called_unused_because_of_another_fault() -> None:
+    assert codes(a_mesh("values: {image: a}"), a_template(container("    args: [{{ values.imgae }}]"))) == [("error", "MI302")]
+    other = a_mesh().replace("mesh-injector.io/v1alpha1", "v1")
+    assert codes(other, a_template(container())) == [("error", "MI104")]
+    for whole, broken in ((a_mesh(), a_template(container())), (a_template(container()), a_mesh())):
+        parsed = documents.parse(
+            f"{whole}---\n{broken}---\na: [\n".replace("kind: ConfigMap" if whole == a_mesh() else "kind: Mesh", "kind: [", 1), "a"
+        )
+        told = linting.findings(parsed.documents, parsed.problems)
+        assert {finding.problem.code for finding in told} == {"MI101"}

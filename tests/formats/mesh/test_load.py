@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mesh_injector import documents, reasons
+from mesh_injector import documents, reasons, store
 from mesh_injector.errors import Problem
 from mesh_injector.formats import mesh
 from mesh_injector.formats.mesh.load import Loaded
@@ -219,7 +219,7 @@ CONFIG_MAPS: list[tuple[str, str, Reason, str, str]] = [
         f"{REF}: {{name: sidecar}}",
         CONFIG_MAP.replace('template: "true"', "template: true"),
         Reason.CONFIG_MAP_MISSING,
-        "the ConfigMap mesh-system/sidecar does not carry our label",
+        "the ConfigMap mesh-system/sidecar does not carry our label, but `mesh-injector.io/template: true`, a boolean without quotes",
         "all.yaml:7:26",
     ),
     (
@@ -380,6 +380,18 @@ def test_a_region_that_the_template_names_and_the_mesh_lacks_is_told_before_any_
     assert load(a_mesh("shop", "mesh-system", "enableAutoInject: false"), REGION).problems == ()
 
 
+@pytest.mark.parametrize("version", ["v1", "apps/v1", "mesh-injector.io/v1"])
+def test_a_mesh_of_another_version_is_told_by_its_fields(version: str) -> None:
+    text = a_mesh().replace("mesh-injector.io/v1alpha1", version)
+    assert problem(load(text)).what == f"`{version}` `Mesh` is not a Mesh, and counts for nothing"
+    assert load("apiVersion: appmesh.k8s.aws/v1beta2\nkind: Mesh\nmetadata: {name: a}\nspec: {namespaceSelector: {}}\n").problems == ()
+
+
+def test_a_label_that_is_nearly_ours_is_shown() -> None:
+    _, told = faulty(a_mesh(), CONFIG_MAP.replace("injector.io/template:", "injector.io/templates:"))
+    assert told.what.endswith("does not carry our label, but `mesh-injector.io/templates: 'true'`")
+
+
 def test_only_our_meshes_are_meshes() -> None:
     def kind(**body: Any) -> bool:
         return mesh.is_mesh(documents.Document(body, documents.Origin("x", 1, 1)))
@@ -415,17 +427,17 @@ def test_a_key_that_every_rendering_reads_and_the_mesh_lacks_is_told_before_any_
 
 
 OPTIONAL_READS = [
-    "a: {{ values.x|default(1) }}",
-    "a: {{ values.x.y|default(1) }}",
-    "a: {{ values.x|get('y', 1) }}",
+    "restartPolicy: {{ values.x|default('Always') }}",
+    "hostname: {{ values.x.y|default('a') }}",
+    "hostname: {{ values.x|get('y', 'a') }}",
     "{% if values.x is defined %}a: {{ values.x }}{% endif %}",
     "{% if values.x is defined and values.x.y %}a: {{ values.x.y }}{% endif %}",
-    "a: {{ values.x if values.x is defined else 1 }}",
+    "hostname: {{ values.x if values.x is defined else 'a' }}",
     "{% for key, value in values.x|items %}{{ key }}: {{ value }}{% endfor %}",
     "{% for name in [] %}a: {{ values.x }}{% endfor %}",
     "{% for name in ['a'] if values.x is defined %}{{ name }}: {{ values.x }}{% endfor %}",
-    "a: {{ values.level }}",
-    "{% set key = 'x' %}a: {{ values[key]|d(1) }}",
+    "hostname: {{ values.level }}",
+    "{% set key = 'x' %}hostname: {{ values[key]|d('a') }}",
     "{% if mesh_name == 'other' %}a: {{ values.x }}{% endif %}",
 ]
 
@@ -435,3 +447,110 @@ def test_a_key_that_may_be_absent_is_no_problem_before_a_pod_comes(text: str) ->
     values, overrides = "values: {image: a}", "overrides: [level]"
     loaded = load(a_mesh("shop", "mesh-system", values, overrides), CONFIG_MAP.partition("    spec:")[0] + f"    {text}\n")
     assert (loaded.problems, only(loaded).fault) == ((), None)
+
+
+# --- what is wrong for every pod ----------------------------------------------------------------------------------------------------
+
+
+def with_template(text: str, namespace: str = "mesh-system") -> str:
+    head = CONFIG_MAP.partition("    spec:")[0].replace("namespace: mesh-system", f"namespace: {namespace}")
+    return head + "".join(f"    {line}\n" for line in text.splitlines())
+
+
+def proxy(*lines: str) -> str:
+    return "\n".join(["containers:", "  - name: envoy", "    image: envoy:1", *lines])
+
+
+PER_POD = "    args: [{{ app_ports }}]"
+CERTAIN: dict[str, tuple[str, str]] = {
+    "wrong indentation": (proxy("   args: [a]"), "MI304"),
+    "a misspelt field": (proxy("    imagee: a"), "MI401"),
+    "a misspelt field beside what differs from pod to pod": (proxy(PER_POD, "    imagee: a"), "MI401"),
+    "broken YAML beside what differs from pod to pod": (proxy("    command: [{{ app_ports }}"), "MI304"),
+    "a value of the wrong type": (proxy("    tty: {{ values.image }}"), "MI401"),
+    "a value that is not there": (proxy("    args: [{{ values.imgae }}]"), "MI302"),
+    "a region that is not there": (proxy("    args: [{{ region }}]"), "MI202"),
+}
+VALUES = "values: {image: a}"
+
+
+@pytest.mark.parametrize(("text", "code"), CERTAIN.values(), ids=CERTAIN.keys())
+def test_a_template_that_is_wrong_for_every_pod_leaves_the_last_good_one_serving(text: str, code: str) -> None:
+    good = load(a_mesh("shop", "mesh-system", VALUES), CONFIG_MAP)
+    bad = load(a_mesh("shop", "mesh-system", VALUES), with_template(text), last=good)
+    still = load(a_mesh("shop", "mesh-system", VALUES), with_template(text), last=bad)
+    broken = load(a_mesh("shop", "mesh-system", VALUES), BROKEN, last=still)
+    for loaded in (bad, still, broken):
+        assert (only(loaded).template, only(loaded).fault) == (only(good).template, None)
+        assert problem(loaded).what.endswith("(the last good template serves on)")
+    assert (problem(bad).code, problem(still).code, problem(broken).code) == (code, code, CODES[Reason.TEMPLATE_INVALID])
+    mended = load(a_mesh("shop", "mesh-system", VALUES), with_template(proxy()), last=broken)
+    assert (mended.problems, only(mended).digest != only(good).digest) == ((), True)
+
+
+@pytest.mark.parametrize(("text", "code"), CERTAIN.values(), ids=CERTAIN.keys())
+def test_without_a_last_good_one_it_is_the_fault_of_the_mesh(text: str, code: str) -> None:
+    one, told = faulty(a_mesh("shop", "mesh-system", VALUES), with_template(text))
+    assert one.fault is not None
+    assert (CODES[one.fault.reason], told.code) == (code, code)
+    assert not told.what.endswith("serves on)")
+
+
+UNCERTAIN = {
+    "in a branch": proxy(PER_POD, "    {% if app_ports == '1' %}", "    imagee: a", "    {% endif %}"),
+    "in a loop that may not run": proxy("    {% for port in container_ports %}", "    imagee: a", "    {% endfor %}"),
+    "outside of a loop that runs": proxy("    {% for port in container_ports %}", "    {% else %}", "    imagee: a", "    {% endfor %}"),
+    "an override": proxy("    tty: {{ values.level }}"),
+    "a label of the pod": proxy("    args: [{{ pod.metadata.labels.tier }}]"),
+    "conditions that go together": "containers:\n{% if mesh_name != app_ports %}\n  - name: a\n    image: b:1\n{% endif %}",
+}
+
+
+@pytest.mark.parametrize("text", UNCERTAIN.values(), ids=UNCERTAIN.keys())
+def test_what_some_pod_may_mend_is_no_fault_of_the_template(text: str) -> None:
+    loaded = load(a_mesh("shop", "mesh-system", "values: {level: a}", "overrides: [level]"), with_template(text))
+    assert (loaded.problems, only(loaded).fault) == ((), None)
+
+
+def test_a_template_may_be_wrong_for_one_of_its_meshes() -> None:
+    text = with_template(proxy("    args: [{{ values.image }}]"))
+    meshes = (a_mesh("a", "mesh-system", VALUES), a_mesh("b"))
+    good = load(*meshes, with_template(proxy()))
+    with_value, without = load(*meshes, text, last=good).meshes
+    assert (with_value.template is not without.template, without.template is good.meshes[1].template) == (True, True)
+    assert (with_value.fault, without.fault) == (None, None)
+    rights = proxy(PER_POD, "    securityContext: {privileged: true}")
+    assert only(load(a_mesh(), with_template(rights))).fault is None
+    tenant = only(load(a_mesh("shop", "team"), with_template(rights, "team"))).fault
+    assert tenant is not None
+    assert tenant.reason is Reason.FIELD_NOT_ALLOWED
+
+
+def test_a_new_mesh_gets_the_last_good_template_too() -> None:
+    bad = load(a_mesh("a"), with_template(proxy("    imagee: a")), last=load(a_mesh("a"), CONFIG_MAP))
+    first, second = load(a_mesh("a"), a_mesh("b"), with_template(proxy("    imagee: a")), last=bad).meshes
+    assert (second.template is first.template, second.fault) == (True, None)
+
+
+def test_a_mesh_that_changes_so_that_its_template_fails_is_at_fault_itself() -> None:
+    text = with_template(proxy("    args: [{{ values.image }}]"))
+    good = load(a_mesh("shop", "mesh-system", VALUES), text)
+    assert only(load(a_mesh("shop"), text, last=good)).fault is not None
+
+
+def test_the_newest_text_is_not_valid_where_the_last_good_template_serves_on() -> None:
+    def snapshot(text: str, last: store.Snapshot | None = None) -> store.Snapshot:
+        parsed = documents.parse("---\n".join((a_mesh(), with_template(text))), "all.yaml")
+        return store.load(parsed.documents, last=last)
+
+    good = snapshot(proxy())
+    bad = snapshot(proxy("    imagee: a"), good)
+    assert (store.templates_valid(good), store.templates_valid(bad)) == ({"mesh-system/shop": True}, {"mesh-system/shop": False})
+    assert store.reloads(good, bad) == [("mesh-system/shop", "failure")]
+    assert store.population(bad) == {("true", "false"): 1}
+
+
+@pytest.mark.parametrize("size", [3_000, 100_000])
+def test_a_template_that_is_wrong_in_very_many_branches_is_judged_within_the_bounds(size: int) -> None:
+    branches = [f"    {{% if app_ports == '{number}' %}}\n    {{% endif %}}" for number in range(size // 50)]
+    load(a_mesh(), with_template(proxy("    imagee: a", *branches)))
