@@ -6,9 +6,10 @@ stream      many documents, YAML or JSON                   goyaml     one YAML d
 emit        values to YAML                                 mistakes   libyaml's errors in words that help
 """
 
-from mesh_injector.documents.document import Document, Path, expand
+from mesh_injector.documents.document import Document, expand
 from mesh_injector.documents.emit import dump
 from mesh_injector.documents.origin import Origin
+from mesh_injector.documents.places import Path
 from mesh_injector.documents.stream import Parsed, parse
 
 __all__ = ["Document", "Origin", "Parsed", "Path", "dump", "expand", "parse"]

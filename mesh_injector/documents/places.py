@@ -81,7 +81,7 @@ class Places:
         return above, self._text[self._lines[above] : end]
 
     def _of(self, node: yaml.Node) -> Entries:
-        """The entries of a node, the nodes being alive as long as this is; the first of equal keys stands, and what `<<` brings comes last."""
+        """The entries of a node, which lives as long as this does; the first of equal keys stands, and what `<<` brings comes last."""
         if id(node) not in self._entries:
             self._entries[id(node)] = self._items(node) if isinstance(node, yaml.SequenceNode) else self._fields(node)
         return self._entries[id(node)]
