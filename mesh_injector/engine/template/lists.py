@@ -36,7 +36,7 @@ def attributes(budget: Budget, items: list[Any], path: Any) -> Iterable[Any]:
     parts = str(path).split(".", DEPTH) if isinstance(path, str | int) else []
     if not 0 < len(parts) <= DEPTH:
         raise fault("an attribute that is no name", "write a key, or keys joined by dots")
-    budget.spend(len(items) * len(parts) * ITEM)
+    budget.spend(len(items) * len(parts) * 2 * ITEM)
     return [_follow(item, parts) for item in items]
 
 
@@ -184,5 +184,7 @@ def get(_budget: Budget, value: Any, key: Any, fallback: Any = None) -> Any:
     """Look a key up in a mapping that may lack it, or be undefined or null itself."""
     if value is None or isinstance(value, Missing):
         return fallback
+    if isinstance(value, Mapping) and isinstance(key, str):
+        return value.get(key, fallback)  # what `look_up` would say, without an undefined name for each that lacks the key
     found = look_up(value, key)
     return fallback if isinstance(found, Missing) else found
