@@ -12,6 +12,7 @@ from typing import Any, Final
 from jinja2 import Template
 
 from mesh_injector.engine import schema
+from mesh_injector.engine.memory import Memory
 from mesh_injector.engine.template import branches, fill, language, names, rewrite, skeleton
 from mesh_injector.engine.template.skeleton import Skeleton
 from mesh_injector.engine.template.source import Fault, Source
@@ -22,9 +23,11 @@ __all__ = ["Fault", "PatchTemplate", "Rendered", "Source"]
 
 Path = tuple[str | int, ...]
 
-SKELETONS: Final = 64
-"""So many skeletons a template remembers, each of a text of at most `SKELETON_CHARACTERS`: pods choose the branches, not the bounds."""
-SKELETON_CHARACTERS: Final = 16 * 1024
+SKELETON_ROOM: Final = 2 * 1024 * 1024
+"""Bytes of skeletons that a template remembers, since pods choose the branches; one may take half of them."""
+SKELETON_WEIGHT: Final = 64
+"""Bytes that the skeleton of a text takes for each of its characters; a text of none takes `SKELETON_OVERHEAD`."""
+SKELETON_OVERHEAD: Final = 512
 
 
 class PatchTemplate:
@@ -42,7 +45,8 @@ class PatchTemplate:
             self._compiled = rewrite.compile_tree(tree)
         except Fault as fault:
             raise source.error(fault) from fault
-        self._remembered = functools.lru_cache(SKELETONS)(skeleton.parse)
+        self.skeleton: Memory[str, Skeleton | None] = Memory(skeleton.parse, _weigh, room=SKELETON_ROOM, largest=SKELETON_ROOM // 2)
+        """Parses a rendered text, once for each distinct one: it depends only on the branches taken, never on a value. Raises `Fault`."""
         self.names = found
         self.named = frozenset(found.named)
         self.needed = frozenset(found.needed)
@@ -67,13 +71,9 @@ class PatchTemplate:
         state = State()
         return self._join(self._compiled, variables, state, state.names()), state
 
-    def skeleton(self, text: str) -> Skeleton | None:
-        """Parse a rendered text, once for each distinct one: it depends only on the branches taken, never on a value. Raise `Fault`."""
-        return self._remembered(text) if len(text) <= SKELETON_CHARACTERS else skeleton.parse(text)
-
     def forget(self) -> None:
         """Forget the skeletons."""
-        self._remembered.cache_clear()
+        self.skeleton.forget()
 
     def line(self, variables: Mapping[str, Any], at: int) -> int:
         """Run the traced twin: from which line of the template the character `at` (from 1) of the rendered text is."""
@@ -125,6 +125,10 @@ class PatchTemplate:
         if fault.reason is Reason.UNDEFINED_VARIABLE and path:
             known = fault.what.split("`")[1]
             fault.what = f"`{path}` is not defined" + (f" ({known})" if known != fault.word else "")
+
+
+def _weigh(text: str, _skeleton: Skeleton | None) -> int:
+    return SKELETON_OVERHEAD + SKELETON_WEIGHT * len(text)
 
 
 class Rendered:

@@ -26,14 +26,27 @@ TEXT_CHARACTERS: Final = 256 * 1024
 LOOP_STEPS: Final = 10_000
 VALUES: Final = 10_000
 DEPTH: Final = 64
-NODES: Final = 16_000
-"""Keys, scalars, lists and mappings that the rendered text has."""
+NODES: Final = 12_000
+"""Keys and values that the rendered text has."""
+STRUCTURE: Final = 3
+"""A list or mapping of the rendered text counts as so many of them: what comes after the template looks at each most."""
 WORK: Final = 200_000
-"""Expressions evaluated: a loop charges its length times the size of its body, so that nested work is bounded before it is done."""
+"""Expressions evaluated, of about 0.3 us: a loop charges its length times the size of its body, so that nested work is bounded before it
+is done, and what costs more than an expression is charged as several."""
+WALKED: Final = 3
+"""Evaluations that looking at one value inside another one costs."""
+JSON: Final = 2
+"""Evaluations that writing one value as JSON costs."""
+CALL: Final = 5
+"""Evaluations that a filter of an expression costs before it works; one that is mapped over a list costs `ITEM` for each."""
+ITEM: Final = 2
+"""Evaluations that an item costs beside being read, when it is filtered, keyed, followed into or turned into text."""
 PRODUCED_CHARACTERS: Final = 4 * 1024 * 1024
 """All text that filters, slices and `~` make on the way, even when it is thrown away."""
 READ_CHARACTERS: Final = 1_000
-"""So many characters that are compared, searched or hashed count as one evaluation."""
+"""So many characters that are compared count as one evaluation."""
+SEARCHED_CHARACTERS: Final = 300
+"""So many characters that are searched for one other count as one evaluation."""
 SHORT_CHARACTERS: Final = 100
 """So long a text is at most that CPython searches for by its simple algorithm (stringlib/fastsearch.h)."""
 
@@ -71,7 +84,7 @@ class Budget:
 
     def read(self, value: Any, depth: int = 0) -> None:
         """Charge reading a value with everything inside it, which is what comparing it may cost; undefined names are found here."""
-        self.spend(1 + len(value) // READ_CHARACTERS if isinstance(value, str) else 1)
+        self.spend((WALKED if depth else 1) + (len(value) // READ_CHARACTERS if isinstance(value, str) else 0))
         if value is None or isinstance(value, str | int | float):
             return
         if depth > DEPTH:
@@ -83,16 +96,17 @@ class Budget:
 
     def search(self, text: str, part: str) -> None:
         """Charge looking for a text in another: Python's search takes linear time for long parts, and at worst the product for short."""
-        self.spend(len(text) * min(len(part), SHORT_CHARACTERS) // READ_CHARACTERS)
+        self.spend(len(text) * min(len(part), SHORT_CHARACTERS) // SEARCHED_CHARACTERS)
 
     def strip(self, text: str, characters: str) -> None:
         """Charge looking for each character of a text among others."""
-        self.spend(len(text) * len(characters) // READ_CHARACTERS)
+        self.spend(len(text) * len(characters) // SEARCHED_CHARACTERS)
 
     def join(self, parts: Iterable[Any], separator: str = "") -> str:
         """Join values as text, and stop before the text is too long to be made."""
         texts, characters = [], 0
         for part in parts:
+            self.spend(2 * ITEM if isinstance(part, float) else ITEM)
             texts.append(as_text(part))
             characters += len(texts[-1]) + len(separator)
             if characters > TEXT_CHARACTERS + len(separator):
@@ -110,11 +124,12 @@ class Budget:
         """Charge a value with everything inside it; return its characters. Undefined names inside it are found here."""
         return self._walk(value, 0)
 
-    def measure(self, value: Any) -> int:
-        """Bound a value that is only on its way, as work; return its characters. It counts as values when it is written."""
+    def measure(self, value: Any, each: int = WALKED) -> int:
+        """Bound a value that is only on its way, as work for each value in it; return its characters. It counts as values when it is
+        written."""
         passing = Budget()
         characters = passing.admit(value)
-        self.spend(passing.values)
+        self.spend(passing.values * each)
         return characters
 
     def _walk(self, value: Any, depth: int) -> int:

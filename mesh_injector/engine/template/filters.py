@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from mesh_injector.engine.template import lists, texts
-from mesh_injector.engine.template.bounds import Budget
+from mesh_injector.engine.template.bounds import ITEM, JSON, WALKED, Budget
 from mesh_injector.engine.template.values import Missing, Structure, as_text, describe, is_number
 
 TRUE: Final = frozenset({"true", "yes", "on", "1"})
@@ -66,6 +66,7 @@ def to_map(budget: Budget, value: Any, name: str | None = None, *arguments: Any,
         return [default if isinstance(item, Missing) and default is not None else item for item in found]
     if name not in FILTERS:
         raise lists.fault(f"`map` of an unknown filter `{name}`", "name a filter, or `attribute='…'`")
+    budget.spend(len(items) * ITEM)
     return [FILTERS[name](budget, item, *arguments) for item in items]
 
 
@@ -78,7 +79,7 @@ def to_round(_budget: Budget, value: Any, precision: int = 0) -> Any:
 
 def structure(budget: Budget, value: Any) -> Structure:
     """Make a value structure where it stands alone, and JSON inside text."""
-    budget.produce(budget.measure(value))
+    budget.produce(budget.measure(value, WALKED + JSON))
     return value if isinstance(value, Structure) else Structure(value)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mesh_injector.engine.template import trials
-from mesh_injector.engine.template.bounds import DEPTH, Budget
+from mesh_injector.engine.template.bounds import DEPTH, ITEM, Budget
 from mesh_injector.engine.template.source import Fault
 from mesh_injector.engine.template.values import Missing, as_text, describe, is_number, look_up
 from mesh_injector.reasons import Reason
@@ -36,7 +36,7 @@ def attributes(budget: Budget, items: list[Any], path: Any) -> Iterable[Any]:
     parts = str(path).split(".", DEPTH) if isinstance(path, str | int) else []
     if not 0 < len(parts) <= DEPTH:
         raise fault("an attribute that is no name", "write a key, or keys joined by dots")
-    budget.spend(len(items) * len(parts))
+    budget.spend(len(items) * len(parts) * 2 * ITEM)
     return [_follow(item, parts) for item in items]
 
 
@@ -114,6 +114,7 @@ def _key(budget: Budget, value: Any, case_sensitive: bool) -> Any:
 
 def _keyed(budget: Budget, value: Any, attribute: Any, case_sensitive: bool) -> list[tuple[Any, Any]]:
     items = items_of(budget, value)
+    budget.spend(len(items) * ITEM)
     return [(_key(budget, found, case_sensitive), item) for found, item in zip(attributes(budget, items, attribute), items, strict=True)]
 
 
@@ -183,5 +184,7 @@ def get(_budget: Budget, value: Any, key: Any, fallback: Any = None) -> Any:
     """Look a key up in a mapping that may lack it, or be undefined or null itself."""
     if value is None or isinstance(value, Missing):
         return fallback
+    if isinstance(value, Mapping) and isinstance(key, str):
+        return value.get(key, fallback)  # what `look_up` would say, without an undefined name for each that lacks the key
     found = look_up(value, key)
     return fallback if isinstance(found, Missing) else found

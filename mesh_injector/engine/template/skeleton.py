@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import yaml
 
-from mesh_injector.engine.template.bounds import DEPTH, NODES, limit
+from mesh_injector.engine.template.bounds import DEPTH, NODES, STRUCTURE, limit
 from mesh_injector.engine.template.source import Fault
 from mesh_injector.engine.template.state import MARKER
 from mesh_injector.reasons import Reason
@@ -111,7 +111,7 @@ class _Builder:
             raise _fault("an anchor or alias", at, "write the value where it is needed, or use `{% set %}`")
         if event.tag is not None:
             raise _fault(f"the tag `{event.tag}`", at, "remove it: quote what must be text")
-        self.nodes += 1
+        self.nodes += 1 if isinstance(event, yaml.ScalarEvent) else STRUCTURE
         if self.nodes > NODES:
             raise limit(f"more than {NODES:,} keys and values")
         if depth > DEPTH:

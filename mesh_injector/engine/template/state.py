@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from mesh_injector.engine.template import filters, trials
-from mesh_injector.engine.template.bounds import LOOP_STEPS, Budget, limit
+from mesh_injector.engine.template.bounds import CALL, LOOP_STEPS, Budget, limit
 from mesh_injector.engine.template.source import Fault, Line
 from mesh_injector.engine.template.values import Missing, Structure, as_text, describe, is_number, number
 from mesh_injector.reasons import Reason
@@ -113,7 +113,7 @@ class State:
 
     def filter(self, name: str, value: Any, /, *arguments: Any, **options: Any) -> Any:
         """Apply a filter of the language."""
-        self.budget.spend(1)
+        self.budget.spend(CALL)
         try:
             return filters.FILTERS[name](self.budget, value, *arguments, **options)
         except Fault as fault:

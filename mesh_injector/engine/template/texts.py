@@ -3,13 +3,16 @@
 import hashlib
 import re
 import shlex
-from typing import Any
+from typing import Any, Final
 
-from mesh_injector.engine.template.bounds import READ_CHARACTERS, Budget
+from mesh_injector.engine.template.bounds import CALL, READ_CHARACTERS, Budget
 from mesh_injector.engine.template.lists import attributes, items_of
 from mesh_injector.engine.template.source import Fault
 from mesh_injector.engine.template.values import as_text
 from mesh_injector.reasons import Reason
+
+REPLACED_CHARACTERS: Final = 4
+"""So many characters that a regular expression may have to replace one by one count as one evaluation."""
 
 
 def _made(budget: Budget, text: str) -> str:
@@ -85,12 +88,14 @@ def endswith(budget: Budget, value: Any, suffix: Any) -> bool:
 
 def sha256(budget: Budget, value: Any) -> str:
     """Hash a text: 64 hex digits of the SHA-256 of its UTF-8."""
+    budget.spend(CALL)
     return hashlib.sha256(_made(budget, as_text(value)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def dns_label(budget: Budget, value: Any) -> str:
     """Make an RFC 1123 label of any text: lower case, `-` for what is not allowed, at most 63 characters (a hash keeps long ones apart)."""
     text = _made(budget, as_text(value))
+    budget.spend(CALL + len(text) // REPLACED_CHARACTERS)
     label = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     if not label:
         what = f"{text[:40]!r} has no letter or digit to make a DNS label of"

@@ -4,6 +4,7 @@ The texts under the fields are what `kubectl explain mesh.spec` shows: scripts/g
 """
 
 import difflib
+from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
@@ -28,6 +29,9 @@ DnsName: TypeAlias = Annotated[StrictStr, Field(pattern=rf"^{_SUBDOMAIN}$", max_
 LabelKey: TypeAlias = Annotated[StrictStr, Field(pattern=LABEL_KEY, max_length=253 + 1 + 63)]
 LabelValue: TypeAlias = Annotated[StrictStr, Field(pattern=rf"^({_NAME})?$", max_length=63)]
 ValueName: TypeAlias = Annotated[StrictStr, Field(pattern=rf"^{_NAME}$", max_length=63)]
+
+TOLD: Final = 20
+"""So many problems of one Mesh are told; of the others only how many there are."""
 
 _FIXES: Final = {
     "string_too_long": "shorten it",
@@ -148,7 +152,7 @@ class MeshSpec(_Model):
 
 
 def parse(document: Document) -> tuple[MeshSpec | None, tuple[Problem, ...]]:
-    """Read the spec of a Mesh document; None and every problem, with its place in the file, when it does not fit."""
+    """Read the spec of a Mesh document; None and its problems, each with its place in the file, when it does not fit."""
     spec = document.body.get("spec")
     spec = {} if spec is None else spec
     if not isinstance(spec, dict):
@@ -156,7 +160,19 @@ def parse(document: Document) -> tuple[MeshSpec | None, tuple[Problem, ...]]:
     try:
         return MeshSpec.model_validate(_without_nulls(spec)), ()
     except ValidationError as error:
-        return None, tuple(_explain(document, detail) for detail in error.errors(include_url=False))
+        return None, tuple(_told(document, error.errors(include_url=False)))
+
+
+def _told(document: Document, details: list[ErrorDetails]) -> Iterator[Problem]:
+    yield from (_explain(document, detail) for detail in details[:TOLD])
+    if len(details) > TOLD:
+        yield _problem(
+            document,
+            ("spec",),
+            reasons.FIELD_WRONG,
+            f"`spec` has {len(details):,} problems; the others are not told",
+            "mend those above first",
+        )
 
 
 def _without_nulls(spec: dict[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """A random template of the language, and any text at all: it renders the same every time, or is refused the same every time."""
 
+import tracemalloc
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mesh_injector.engine.template import SKELETON_CHARACTERS, SKELETONS, PatchTemplate, Source
+from mesh_injector.engine.template import SKELETON_ROOM, SKELETON_WEIGHT, PatchTemplate, Source
 from mesh_injector.errors import InjectionError
 
 VARIABLES: dict[str, Any] = {
@@ -99,11 +100,40 @@ def test_what_a_caller_does_to_a_body_does_not_reach_the_next_one() -> None:
     assert template.render({}).body == {"spec": {"containers": [{"name": "a", "image": "b"}]}}
 
 
-def test_no_more_skeletons_are_remembered_than_the_bound() -> None:
+def test_skeletons_are_remembered_by_weight_and_the_longest_unused_goes_first() -> None:
     template = PatchTemplate(Source("spec: {containers: [{% for n in container_names %}{name: {{ n }}}, {% endfor %}]}", "t"))
-    for count in range(SKELETONS * 3):
+    for count in range(200):
         template.render({"container_names": ["x"] * count})
-    assert template._remembered.cache_info().currsize == SKELETONS
-    misses = template._remembered.cache_info().misses
-    template.render({"container_names": ["x"] * (SKELETON_CHARACTERS // 4)})
-    assert template._remembered.cache_info().misses == misses
+    kept = len(template.skeleton)
+    assert (SKELETON_ROOM * 0.9 < template.skeleton.weight <= SKELETON_ROOM, 0 < kept < 200) == (True, True)
+    for count in (199, 0):
+        template.render({"container_names": ["x"] * count})
+    assert (template.skeleton.hits, template.skeleton.misses) == (1, 201)
+
+
+def test_a_skeleton_that_is_too_large_is_parsed_each_time_and_drives_out_nothing() -> None:
+    template = PatchTemplate(Source("spec: {hostname: {{ values.x }}} # {% for n in container_names %}xxxxxxxx{% endfor %}", "t"))
+    for names in ([], ["x"] * (SKELETON_ROOM // SKELETON_WEIGHT // 16), []):
+        template.render({"container_names": names, "values": {"x": 1}})
+    assert (len(template.skeleton), template.skeleton.hits, template.skeleton.misses) == (1, 1, 2)
+
+
+def test_what_is_forgotten_is_parsed_again() -> None:
+    template = PatchTemplate(Source("spec: {hostname: a}", "t"))
+    for _ in range(2):
+        template.render({})
+        template.forget()
+    assert (len(template.skeleton), template.skeleton.misses) == (0, 2)
+
+
+def test_a_skeleton_takes_no_more_memory_than_it_weighs() -> None:
+    text = "".join(f"a{at}: [{{{{ values.x }}}}, b, {{c: 1}}]\n" for at in range(300))
+    template = PatchTemplate(Source(text, "t"))
+    rendered, _ = template.run({"values": {"x": 1}})
+    tracemalloc.start()
+    try:
+        template.skeleton(rendered)
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert taken < template.skeleton.weight * 1.25
