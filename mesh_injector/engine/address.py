@@ -73,6 +73,8 @@ def item_keys(items: Iterable[Any], merge_keys: tuple[str, ...]) -> list[str]:
 
 def without_empty(value: Any) -> Any:
     """Leave out members that are null, empty text, lists or mappings; `false` and 0 mean something (`tolerationSeconds: 0`)."""
+    if value.__class__ is str:  # most are
+        return value
     if isinstance(value, Mapping):
         kept = {key: without_empty(item) for key, item in value.items()}
         return {key: item for key, item in kept.items() if item not in (None, "", [], {})}
@@ -123,9 +125,7 @@ class _Index:
     def __init__(self, items: list[Any], merge_keys: tuple[str, ...]) -> None:
         self._items = items  # kept, so that no other list can take its identity
         self._merge_keys = merge_keys
-        self._first: dict[str, int] = {}
-        for index, key in enumerate(item_keys(items, merge_keys)):
-            self._first.setdefault(key, index)
+        self._first = dict(zip(reversed(item_keys(items, merge_keys)), reversed(range(len(items))), strict=True))
         self._later: dict[str, tuple[int, int]] = {}
         self._moves: list[int] = []
 

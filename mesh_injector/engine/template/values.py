@@ -143,6 +143,8 @@ _COMPACT: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True, ensure
 
 
 def _plain(value: Any) -> Any:
+    if value.__class__ is str:  # most are
+        return value
     if isinstance(value, Structure):
         return _plain(value.value)
     if isinstance(value, Mapping):
