@@ -19,6 +19,7 @@ import typer
 from mesh_injector import directory, store, workloads
 from mesh_injector.cli.app import app
 from mesh_injector.engine import record
+from mesh_injector.engine.pod import Pod
 from mesh_injector.reasons import Reason
 from mesh_injector.store import Snapshot
 from mesh_injector.workloads import Workload
@@ -119,7 +120,7 @@ def of_pod(patch: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def without_record(pod: dict[str, Any]) -> Any:
     """Take out what the record lists, and what only looks like a record; members that are null count as absent."""
-    stripped = record.strip(pod)
+    stripped = record.strip(Pod.from_document(pod))
     rest = without_nulls(stripped[0] if stripped else pod)
     rest.get("metadata", {}).get("annotations", {}).pop(record.ANNOTATION, None)
     return rest

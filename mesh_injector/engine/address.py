@@ -15,7 +15,8 @@ from mesh_injector.engine.template.values import compact_json
 METADATA: Final = ("labels", "annotations", "ownerReferences", "finalizers")
 """The first steps that stand in `metadata`; all others stand in `spec`."""
 
-_STEP: Final = re.compile(r"(?P<field>[A-Za-z][A-Za-z0-9]*)|\[(?P<item>(?:[^\[\]\\.]|\\.)*)\]", re.DOTALL)
+_STEP: Final = re.compile(r"(?:^|(?!^)\.)([A-Za-z][A-Za-z0-9]*)|\[((?:[^\[\]\\.]|\\[\[\]\\.])*)\]")
+_ESCAPE: Final = re.compile(r"\\(.)")
 _ESCAPED: Final = re.compile(r"([\[\].\\])")
 
 
@@ -44,18 +45,15 @@ def write(address: Address) -> str:
 def read(text: str) -> Address | None:
     """Read an address; None when the text is none, or is not written as `write` writes it."""
     steps: list[Step] = []
-    position = 0
-    while position < len(text):
-        if steps and text[position] == ".":
-            position += 1
-        elif steps and text[position] != "[":
-            return None
-        match = _STEP.match(text, position)
+    end = 0
+    while end < len(text):
+        match = _STEP.match(text, end)
         if match is None:
             return None
-        steps.append(match["field"] or Item(re.sub(r"\\(.)", r"\1", match["item"] or "", flags=re.DOTALL)))
-        position = match.end()
-    return tuple(steps) if steps and write(tuple(steps)) == text else None
+        field, item = match.groups()
+        steps.append(field or Item(_ESCAPE.sub(r"\1", item) if "\\" in item else item))
+        end = match.end()
+    return tuple(steps) or None
 
 
 def item_key(item: Any, merge_keys: tuple[str, ...]) -> str:
@@ -75,6 +73,8 @@ def item_keys(items: Iterable[Any], merge_keys: tuple[str, ...]) -> list[str]:
 
 def without_empty(value: Any) -> Any:
     """Leave out members that are null, empty text, lists or mappings; `false` and 0 mean something (`tolerationSeconds: 0`)."""
+    if value.__class__ is str:  # most are
+        return value
     if isinstance(value, Mapping):
         kept = {key: without_empty(item) for key, item in value.items()}
         return {key: item for key, item in kept.items() if item not in (None, "", [], {})}
@@ -119,15 +119,43 @@ class Place:
         return self.holder[self.key]
 
 
+class _Index:
+    """Where the items of one list stand by their keys, of several with one key the first; right also after items were put in."""
+
+    def __init__(self, items: list[Any], merge_keys: tuple[str, ...]) -> None:
+        self._items = items  # kept, so that no other list can take its identity
+        self._merge_keys = merge_keys
+        self._first = dict(zip(reversed(item_keys(items, merge_keys)), reversed(range(len(items))), strict=True))
+        self._later: dict[str, tuple[int, int]] = {}
+        self._moves: list[int] = []
+
+    def find(self, key: str) -> int | None:
+        found, since = self._later.get(key, (self._first.get(key), 0))
+        if found is None:
+            return None
+        for index in self._moves[since:]:
+            found += index <= found
+        return found
+
+    def learn(self, index: int) -> None:
+        """Take note of an item that was put in; those behind it have moved."""
+        if index < len(self._items) - 1:
+            self._moves.append(index)
+        key = item_key(self._items[index], self._merge_keys)
+        first = self.find(key)
+        if first is None or index < first:
+            self._later[key] = index, len(self._moves)
+
+
 class Finder:
     """Finds what addresses name in one pod. The keys of a list are worked out once, so that a long record costs no more than a long list.
 
-    It is right as long as the lists it has seen keep their items; make a new one after a change.
+    It is right as long as the lists it has seen keep their items, or get others by `put`; make a new one after taking items out.
     """
 
     def __init__(self, body: Mapping[str, Any]) -> None:
         self.body = body
-        self._positions: dict[tuple[int, tuple[str, ...]], tuple[list[Any], dict[str, int]]] = {}
+        self._indexes: dict[int, dict[tuple[str, ...], _Index]] = {}
 
     def find(self, address: Address) -> Place | None:
         """Find what an address names: the first item of a doubled name; None when it is not there."""
@@ -155,22 +183,24 @@ class Finder:
             return _field(place, key)
         if not isinstance(holder, list):
             return None
-        index = self._index(holder, keys_of(place.node, name)).get(key)
+        index = self._index(holder, keys_of(place.node, name)).find(key)
         if index is None and key.startswith("#"):  # an item that was appended whole to a list that has keys
-            index = self._index(holder, ()).get(key)
+            index = self._index(holder, ()).find(key)
         if index is None:
             return None
         return Place(holder, index, f"{place.pointer}/{index}", place.node.item() if place.node else None)
 
-    def _index(self, holder: list[Any], merge_keys: tuple[str, ...]) -> dict[str, int]:
-        """Say where each key stands first; the list is kept beside it, so that no other can take its identity."""
-        known = (id(holder), merge_keys)
-        if known not in self._positions:
-            positions: dict[str, int] = {}
-            for index, key in enumerate(item_keys(holder, merge_keys)):
-                positions.setdefault(key, index)
-            self._positions[known] = (holder, positions)
-        return self._positions[known][1]
+    def _index(self, holder: list[Any], merge_keys: tuple[str, ...]) -> _Index:
+        known = self._indexes.setdefault(id(holder), {})
+        if merge_keys not in known:
+            known[merge_keys] = _Index(holder, merge_keys)
+        return known[merge_keys]
+
+    def put(self, holder: list[Any], index: int, item: Any) -> None:
+        """Put an item into a list that it walks, before the one at an index or at the end."""
+        holder.insert(index, item)
+        for known in self._indexes.get(id(holder), {}).values():
+            known.learn(index)
 
 
 def find(body: Mapping[str, Any], address: Address) -> Place | None:

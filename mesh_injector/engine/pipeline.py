@@ -7,7 +7,7 @@ from enum import StrEnum
 from mesh_injector.engine import placement, record, reinvocation
 from mesh_injector.engine.placement import Placement
 from mesh_injector.engine.pod import Pod
-from mesh_injector.engine.record import Record, Stripped
+from mesh_injector.engine.record import Stripped
 from mesh_injector.engine.rules import Check, Decision, Namespace, Operation, Rules, Severity
 from mesh_injector.errors import InjectionError, printable
 from mesh_injector.reasons import Reason
@@ -68,40 +68,62 @@ class Outcome:
 
 def inject(pod: Pod, namespace: Namespace, rules: Rules) -> Outcome:
     """Decide about a pod and work out its patch; pure, and the same on every replica."""
-    return _judge(pod, namespace, rules)[0]
+    return _judge(pod, _Answers(namespace, rules))[0]
 
 
-def _judge(pod: Pod, namespace: Namespace, rules: Rules) -> tuple[Outcome, Pod]:
+class _Answers:
+    """What the rules say of each pod, and what placing that did: a record makes us ask again, and an answer may be a whole rendering."""
+
+    def __init__(self, namespace: Namespace, rules: Rules) -> None:
+        self._namespace, self._rules = namespace, rules
+        self._decisions: dict[Pod, Decision] = {}
+        self._placed: dict[Pod, tuple[Placement, Decision]] = {}
+
+    def decide(self, pod: Pod) -> Decision:
+        if pod not in self._decisions:
+            self._decisions[pod] = self._rules.decide(pod, self._namespace)
+        return self._decisions[pod]
+
+    def place(self, pod: Pod) -> tuple[Placement, Decision]:
+        if pod not in self._placed:
+            self._placed[pod] = _place(pod, self.decide(pod))
+        return self._placed[pod]
+
+
+def _judge(pod: Pod, answers: _Answers) -> tuple[Outcome, Pod]:
     """Decide about a pod without what its record lists, or as it stands where a record without worth would let it pass.
 
     The pod's own opt-out wins over any record.
     """
-    stripped = _strip(pod, namespace, rules) if record.ANNOTATION in pod.annotations else None
-    if stripped is not None and rules.decide(pod, namespace).reason is not Reason.OPTED_OUT_BY_POD:
-        base = Pod.from_document(stripped.body)
-        outcome = _decide(pod, base, stripped.record, namespace, rules)
-        if not outcome.passes:
-            return outcome, base
-        plain = _decide(pod, pod, None, namespace, rules)
-        return (outcome, base) if plain.passes else (plain, pod)
-    return _decide(pod, pod, None, namespace, rules), pod
+    if record.ANNOTATION in pod.annotations and answers.decide(pod).reason is not Reason.OPTED_OUT_BY_POD:
+        base, stripped = _strip(pod, answers)
+        if stripped is not None:
+            outcome = _decide(pod, base, stripped, answers)
+            if not outcome.passes:
+                return outcome, base
+            plain = _decide(pod, pod, None, answers)
+            return (outcome, base) if plain.passes else (plain, pod)
+    return _decide(pod, pod, None, answers), pod
 
 
-def _strip(pod: Pod, namespace: Namespace, rules: Rules) -> Stripped | None:
+def _strip(pod: Pod, answers: _Answers) -> tuple[Pod, Stripped | None]:
     """Take out what a record lists. What it says was taken away is put back only if the rules would take all of it away again."""
-    stripped = record.strip(pod.whole())
-    if stripped is None or not stripped.record.taken:
-        return stripped
+    stripped = record.strip(pod)
+    if stripped is None:
+        return pod, None
     base = Pod.from_document(stripped.body)
-    again = {taken.at for taken in _place(base, rules.decide(base, namespace))[0].taken}
-    return stripped if {taken.at for taken in stripped.record.taken} <= again else record.strip(pod.whole(), put_back=False)
+    claimed = {taken.at for taken in stripped.record.taken}
+    if claimed and not claimed <= {taken.at for taken in answers.place(base)[0].taken}:
+        stripped = record.without(pod, stripped.record, put_back=False)
+        base = Pod.from_document(stripped.body)
+    return base, stripped
 
 
-def _decide(pod: Pod, base: Pod, old: Record | None, namespace: Namespace, rules: Rules) -> Outcome:
-    decision = rules.decide(base, namespace)
+def _decide(pod: Pod, base: Pod, stripped: Stripped | None, answers: _Answers) -> Outcome:
+    decision = answers.decide(base)
     if decision.error is None and not decision.overlays:
         return _skipped(decision, decision.reason, decision.warnings)
-    done, decision = _place(base, decision)
+    done, decision = answers.place(base)
     if decision.error is not None:
         return _failed(decision, decision.error)
     warnings = (*decision.warnings, *done.warnings)
@@ -111,9 +133,9 @@ def _decide(pod: Pod, base: Pod, old: Record | None, namespace: Namespace, rules
         operations = record.seal(base, done, decision.mesh, decision.template)
     except InjectionError as error:
         return _failed(decision, error)
-    if old is None:
+    if stripped is None:
         return _done(decision, Reason.INJECTED, operations, warnings)
-    return _again(decision, reinvocation.reconcile(pod.whole(), old, base.whole(), operations), warnings)
+    return _again(decision, reinvocation.reconcile(pod, stripped, operations), warnings)
 
 
 def _place(base: Pod, decision: Decision) -> tuple[Placement, Decision]:
@@ -170,4 +192,4 @@ def _done(decision: Decision, reason: Reason, operations: Sequence[Operation], w
 
 def checks(pod: Pod, namespace: Namespace, rules: Rules) -> tuple[Check, ...]:
     """Explain a pod: every mesh considered, on the pod as `inject` decides about it, without what our record lists."""
-    return rules.checks(_judge(pod, namespace, rules)[1], namespace)
+    return rules.checks(_judge(pod, _Answers(namespace, rules))[1], namespace)

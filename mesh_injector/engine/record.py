@@ -3,14 +3,13 @@
 A record is a claim that anybody can write; what is really in the pod decides, so a forged or stale one never exempts a pod.
 """
 
-import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from mesh_injector.engine import address, checks, claims, taking
-from mesh_injector.engine.address import Place
+from mesh_injector.engine.address import Finder, Place
 from mesh_injector.engine.placement import Placement
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Operation
@@ -25,8 +24,8 @@ by side write the same bytes: 1, or 2 where something was taken away."""
 ANNOTATIONS_LIMIT: Final = 256 * 1024
 """Bytes of all keys and values of a pod's annotations, https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/."""
 
-ADDRESSES: Final = 4096
-"""So many addresses a record may have: taking them out of a pod is work that whoever writes an annotation can cause."""
+ADDRESSES: Final = 1024
+"""So many things a record may list: taking them out of a pod is work, some 50 us each, that whoever writes an annotation can cause."""
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -89,13 +88,23 @@ def _check_size(pod: Pod, operations: list[Operation], text: str, addresses: int
     if addresses > ADDRESSES:
         what = f"the template adds {addresses} things to the pod, and a record holds at most {ADDRESSES}"
         raise InjectionError(Reason.RENDERED_INVALID_POD, what, where=f"metadata.annotations[{ANNOTATION}]", fix="bring fewer things")
-    values = [operation["value"] for operation in operations if operation["path"].startswith("/metadata/annotations")]
-    maps = [value if isinstance(value, Mapping) else {"": value} for value in (dict(pod.annotations), *values, {ANNOTATION: text})]
-    size = sum(len(f"{key}{value}".encode()) for part in maps for key, value in part.items())
+    size = sum(len(f"{key}{value}".encode()) for key, value in (_annotations(pod, operations) | {ANNOTATION: text}).items())
     if size > ANNOTATIONS_LIMIT:
         what = f"the record of what is added takes {len(text.encode())} bytes and all annotations {size}, of {ANNOTATIONS_LIMIT} allowed"
         fix = "bring fewer or shorter things"
         raise InjectionError(Reason.RENDERED_INVALID_POD, what, where=f"metadata.annotations[{ANNOTATION}]", fix=fix)
+
+
+def _annotations(pod: Pod, operations: Iterable[Operation]) -> dict[str, str]:
+    """The annotations of a pod as operations of placing leave them: whole maps, or one entry by its pointer."""
+    found = dict(pod.annotations)
+    for operation in operations:
+        at, _, key = operation["path"].partition("/metadata/annotations")
+        if not at and key:
+            found[key[1:].replace("~1", "/").replace("~0", "~")] = operation["value"]
+        elif operation["path"] == "/metadata/annotations":
+            found |= operation["value"]
+    return found
 
 
 def write(record: Record) -> str:
@@ -113,6 +122,8 @@ def read(text: str) -> Record | None:
 
 def parse(text: str) -> Record:
     """Read the annotation as `read` does, and raise `NoRecord` that says why it is none."""
+    if len(text) > ANNOTATIONS_LIMIT:
+        raise NoRecord(f"is of {len(text)} characters, and no annotations are longer than {ANNOTATIONS_LIMIT} bytes")
     try:
         record = msgspec.json.decode(text, type=Record)
     except RecursionError as error:
@@ -154,35 +165,42 @@ _READERS: Final[Mapping[int, Callable[[Record], Record]]] = {1: _read_first, 2: 
 """What each version of the record means."""
 
 
-def strip(body: Mapping[str, Any], *, put_back: bool = True) -> Stripped | None:
+def strip(pod: Pod) -> Stripped | None:
     """Take what the record lists out of a pod, and put back what it says was taken away; None when there is no record to believe."""
     try:
-        return take_out(body, put_back=put_back)
+        return take_out(pod)
     except NoRecord:
         return None
 
 
-def take_out(body: Mapping[str, Any], *, put_back: bool = True) -> Stripped:
-    """Take what the record lists out of a copy of a pod, as `strip` does, and raise `NoRecord` that says why there is none."""
-    text = ((body.get("metadata") or {}).get("annotations") or {}).get(ANNOTATION)
-    if not isinstance(text, str):
+def take_out(pod: Pod) -> Stripped:
+    """Take what the record lists out of a pod, as `strip` does, and raise `NoRecord` that says why there is none."""
+    text = pod.annotations.get(ANNOTATION)
+    if text is None:
         raise NoRecord("is not there")
-    record, pod = parse(text), copy.deepcopy(dict(body))
-    del pod["metadata"]["annotations"][ANNOTATION]
+    return without(pod, parse(text))
+
+
+def without(pod: Pod, record: Record, *, put_back: bool = True) -> Stripped:
+    """Take what a record that was read lists out of the pod that carries it; raise `NoRecord` where no container is left."""
+    body = pod.whole()
+    del body["metadata"]["annotations"][ANNOTATION]
     operations: list[Operation] = [{"op": "remove", "path": f"/metadata/annotations/{address.escape(ANNOTATION)}"}]
-    finder = address.Finder(pod)
-    operations += map(_remove, address.last_first(filter(None, (finder.find(claims.where(name)) for name in record.added))))
-    operations += taking.put_back(pod, record.taken if put_back else ())
+    finder = address.Finder(body)
+    operations += map(remove, address.last_first(filter(None, (finder.find(claims.where(name)) for name in record.added))))
+    finder = address.Finder(body)
+    operations += taking.put_back(finder, record.taken if put_back else ())
     for name, old in record.replaced.items():
-        operations += _restore(pod, name, old)
+        operations += _restore(finder, name, old)
     for name in innermost_first(record.created):
-        operations += _remove_if_empty(pod, name)
-    if not (pod.get("spec") or {}).get("containers"):
+        operations += _remove_if_empty(finder, name)
+    if not (body.get("spec") or {}).get("containers"):
         raise NoRecord("leaves no container in the pod")
-    return Stripped(pod, record, operations)
+    return Stripped(body, record, operations)
 
 
-def _remove(place: Place) -> Operation:
+def remove(place: Place) -> Operation:
+    """Take out what stands at a place, and say by which operation."""
     del place.holder[place.key]
     return {"op": "remove", "path": place.pointer}
 
@@ -192,10 +210,10 @@ def innermost_first(created: Iterable[str]) -> list[str]:
     return sorted(created, key=lambda name: (name != "metadata", len(name)), reverse=True)
 
 
-def _restore(pod: dict[str, Any], name: str, old: Any) -> Sequence[Operation]:
+def _restore(finder: Finder, name: str, old: Any) -> Sequence[Operation]:
     """Put an old value back; only Kubernetes' defaults and empty values are believed."""
     at = claims.where(name)
-    holder, key = address.parent(pod, at), str(at[-1])
+    holder, key = finder.parent(at), str(at[-1])
     if holder is None or not isinstance(holder.value, dict) or not claims.is_default(at, old):
         return ()
     is_there = key in holder.value
@@ -203,9 +221,9 @@ def _restore(pod: dict[str, Any], name: str, old: Any) -> Sequence[Operation]:
     return ({"op": "replace" if is_there else "add", "path": f"{holder.pointer}/{address.escape(key)}", "value": old},)
 
 
-def _remove_if_empty(pod: dict[str, Any], name: str) -> Sequence[Operation]:
+def _remove_if_empty(finder: Finder, name: str) -> Sequence[Operation]:
     if name == "metadata":
-        place = Place(pod, "metadata", "/metadata", None) if pod.get("metadata") == {} else None
+        place = Place(finder.body, "metadata", "/metadata", None) if finder.body.get("metadata") == {} else None
     else:
-        place = address.find(pod, claims.where(name))
-    return (_remove(place),) if place is not None and place.value in ({}, []) else ()
+        place = finder.find(claims.where(name))
+    return (remove(place),) if place is not None and place.value in ({}, []) else ()

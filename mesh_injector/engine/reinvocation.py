@@ -4,6 +4,7 @@ Other webhooks may work on what we added, so an item stays when everything we wo
 """
 
 import copy
+import dataclasses
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast
@@ -12,8 +13,9 @@ import jsonpatch
 import msgspec
 
 from mesh_injector.engine import address, claims, defaults, record
-from mesh_injector.engine.address import Address, Item, Place
-from mesh_injector.engine.record import Record
+from mesh_injector.engine.address import Address, Finder, Item, Place
+from mesh_injector.engine.pod import Pod
+from mesh_injector.engine.record import Record, Stripped
 from mesh_injector.engine.rules import Operation
 
 SETTLED: Final = ("command", "args", "lifecycle")
@@ -23,24 +25,25 @@ OTHERS_MAY_SET: Final = ("resources", "imagePullPolicy")
 """Fields of a container that other webhooks own more often than not (autoscalers, image policies)."""
 
 
-def reconcile(pod: Mapping[str, Any], old: Record, base: Mapping[str, Any], operations: list[Operation]) -> list[Operation]:
+def reconcile(pod: Pod, stripped: Stripped, operations: list[Operation]) -> list[Operation]:
     """Write the operations that bring a pod to what placing anew on its base would give; none when it is there already.
 
-    `base` is the pod without what the old record lists, `operations` what placing on it and sealing gave.
+    `stripped` is the pod without what its record lists, and used up; `operations` are what placing on that and sealing gave.
     """
-    target = cast("dict[str, Any]", jsonpatch.apply_patch(base, operations))
-    new = msgspec.json.decode(target["metadata"]["annotations"][record.ANNOTATION], type=Record)
+    old = stripped.record
+    before = _found(Finder(stripped.body), old.replaced)
+    target = Finder(jsonpatch.apply_patch(stripped.body, operations, in_place=True))
+    new = msgspec.json.decode(target.body["metadata"]["annotations"][record.ANNOTATION], type=Record)
     edit, ours = _Edit(pod), set(new.added)
     edit.remove([*(name for name in old.added if name not in ours), *(taken.at for taken in new.taken if taken.at not in ours)])
-    for name in old.replaced:
+    for name, wanted in before.items():
         if name not in new.replaced:
-            edit.bring(name, base)
-    for name in (*new.added, *new.replaced):
-        if edit.has(name) or not _is_default(name, target):
-            edit.bring(name, target)
-    for name in new.replaced:
-        if name not in old.replaced and address.find(target, claims.where(name)) is None:
-            edit.remove([name])
+            edit.bring(name, wanted)
+    ours_now = _found(target, (*new.added, *new.replaced))
+    for name, wanted in ours_now.items():
+        if not claims.is_default(claims.where(name), wanted.value) or edit.has(name):
+            edit.bring(name, wanted)
+    edit.remove([name for name in new.replaced if name not in old.replaced and name not in ours_now])
     for name in record.innermost_first(name for name in old.created if name not in new.created):
         edit.remove_if_empty(name)
     kept = tuple(name for name in old.created if name not in new.created and edit.has(name))
@@ -48,11 +51,10 @@ def reconcile(pod: Mapping[str, Any], old: Record, base: Mapping[str, Any], oper
     return edit.seal(record.write(new)) if edit.operations or not _is_same(old, new) else []
 
 
-def _is_default(name: str, target: Mapping[str, Any]) -> bool:
-    """Whether a leaf is Kubernetes' default: an API server writes some of them, like `hostNetwork: false`, by leaving them out."""
-    where = claims.where(name)
-    wanted = address.find(target, where)
-    return wanted is not None and claims.is_default(where, wanted.value)
+def _found(finder: Finder, names: Iterable[str]) -> dict[str, Place]:
+    """Find what is there of some addresses; each value stays what it is when the pod is changed."""
+    places = ((name, finder.find(claims.where(name))) for name in names)
+    return {name: dataclasses.replace(place, holder={place.key: place.value}) for name, place in places if place is not None}
 
 
 def _is_same(old: Record, new: Record) -> bool:
@@ -62,18 +64,11 @@ def _is_same(old: Record, new: Record) -> bool:
 
 
 class _Edit:
-    """A copy of the pod, edited step by step; every step is written down as an operation that is right at its turn."""
+    """The pod, edited step by step; every step is written down as an operation that is right at its turn."""
 
-    def __init__(self, pod: Mapping[str, Any]) -> None:
-        self.pod = copy.deepcopy(dict(pod))
+    def __init__(self, pod: Pod) -> None:
         self.operations: list[Operation] = []
-        self._finder = address.Finder(self.pod)
-
-    def _apply(self, operation: Operation) -> None:
-        self.operations.append(operation)
-        jsonpatch.apply_patch(self.pod, [operation], in_place=True)
-        if operation["op"] != "replace":  # what replaces an item has its key
-            self._finder = address.Finder(self.pod)
+        self._finder = Finder(pod.whole())
 
     def has(self, name: str) -> bool:
         """Whether there is something at an address; `metadata` holds the record itself."""
@@ -81,24 +76,24 @@ class _Edit:
 
     def remove(self, names: Iterable[str]) -> None:
         """Take out what some addresses name, found before anything moves."""
-        for place in address.last_first(filter(None, [self._find(name) for name in names])):
-            self._apply({"op": "remove", "path": place.pointer})
+        places = address.last_first(filter(None, map(self._find, names)))
+        self.operations += map(record.remove, places)
+        self._finder = Finder(self._finder.body) if places else self._finder
 
     def remove_if_empty(self, name: str) -> None:
         place = self._find(name)
         if place is not None and place.value in ({}, []):
-            self._apply({"op": "remove", "path": place.pointer})
+            self.operations.append(record.remove(place))
 
-    def bring(self, name: str, target: Mapping[str, Any]) -> None:
+    def bring(self, name: str, wanted: Place) -> None:
         """Bring one leaf: leave it where all of ours is in it, replace it in its place, or add it where it is gone."""
         where = claims.where(name)
-        wanted, found = address.find(target, where), self._finder.find(where)
-        if wanted is None:
-            return
+        found = self._finder.find(where)
         if found is None:
             self._add(where, wanted)
         elif not _is_in(found, wanted, where):
-            self._apply({"op": "replace", "path": found.pointer, "value": wanted.value})
+            self.operations.append({"op": "replace", "path": found.pointer, "value": wanted.value})
+            found.holder[found.key] = copy.deepcopy(wanted.value)  # an item has the key of the one that it replaces
 
     def _add(self, where: Address, wanted: Place) -> None:
         """Add a leaf; lists and maps that are gone with it come back first, but only with what we bring."""
@@ -111,16 +106,20 @@ class _Edit:
     def _put(self, where: Address, value: Any, index: str | int = "") -> None:
         """Add a value where its address says; an item of a list at the end, or at the index that an init container has before others."""
         holder, last = cast("Place", self._finder.parent(where)), where[-1]
-        key = address.escape(last.key if isinstance(last, Item) else last)
-        if isinstance(holder.value, list):
-            is_first = where[0] == "initContainers" and len(where) == 2 and isinstance(index, int) and index < len(holder.value)
+        items, mine = holder.value, copy.deepcopy(value)  # what is put into it later is an operation of its own
+        key = last.key if isinstance(last, Item) else last
+        if isinstance(items, list):
+            is_first = where[0] == "initContainers" and len(where) == 2 and isinstance(index, int) and index < len(items)
             key = str(index) if is_first else "-"
-        self._apply({"op": "add", "path": f"{holder.pointer}/{key}", "value": value})
+            self._finder.put(items, int(index) if is_first else len(items), mine)
+        else:
+            items[key] = mine
+        self.operations.append({"op": "add", "path": f"{holder.pointer}/{address.escape(key)}", "value": value})
 
     def seal(self, text: str) -> list[Operation]:
         """Write the new record beside the edits."""
-        self._apply({"op": "add", "path": f"/metadata/annotations/{address.escape(record.ANNOTATION)}", "value": text})
-        return self.operations
+        path = f"/metadata/annotations/{address.escape(record.ANNOTATION)}"
+        return [*self.operations, {"op": "add", "path": path, "value": text}]
 
     def _find(self, name: str) -> Place | None:
         return self._finder.find(claims.where(name))

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from mesh_injector.engine import address, checks, policy, structure
-from mesh_injector.engine.address import Address, Item, Place
+from mesh_injector.engine.address import Address, Finder, Item, Place
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Operation
 
@@ -44,20 +44,20 @@ def is_possible(taken: Taken) -> bool:
     if len(where) != 4 or where[0] not in checks.CONTAINER_LISTS or where[2] not in policy.GIVES_WAY or taken.index < 0:
         return False
     field = str(where[2])
-    is_whole = not structure.violations({"spec": {"containers": [{"name": "any", field: [taken.value]}]}})
+    is_whole = structure.is_sound({"spec": {"containers": [{"name": "any", field: [taken.value]}]}})
     return is_whole and Item(address.item_key(taken.value, MERGE_KEYS[field])) == where[3] and isinstance(where[1], Item)
 
 
-def put_back(body: dict[str, Any], gone: Sequence[Taken]) -> Iterator[Operation]:
+def put_back(finder: Finder, gone: Sequence[Taken]) -> Iterator[Operation]:
     """Put what was taken back in its place, the last taken first, and say by which operations.
 
     What is there again stays as it is, and what stood in a container that is gone is gone with it.
     """
-    present = {taken.at for taken in gone if address.find(body, _address(taken)) is not None}
-    for taken in reversed(gone):
-        container = address.find(body, _address(taken)[:2])
-        if taken.at not in present and container is not None and isinstance(container.value, dict):
-            yield from _insert(container, str(_address(taken)[2]), taken)
+    absent = [(taken, where) for taken in gone if finder.find(where := _address(taken)) is None]
+    for taken, where in reversed(absent):
+        container = finder.find(where[:2])
+        if container is not None and isinstance(container.value, dict):
+            yield from _insert(container, str(where[2]), taken)
 
 
 def _insert(container: Place, field: str, taken: Taken) -> Iterator[Operation]:

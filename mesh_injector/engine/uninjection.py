@@ -50,7 +50,7 @@ def uninject(pod: Pod) -> Uninjection:
     if record.ANNOTATION not in pod.annotations:
         return Uninjection(Verdict.UNTOUCHED, "it carries no record")
     try:
-        stripped = record.take_out(pod.whole())
+        stripped = record.take_out(pod)
     except NoRecord as error:
         fix = "remove the annotation by hand once you know what was added"
         return _refused(f"the annotation {error}", fix)

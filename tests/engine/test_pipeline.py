@@ -159,7 +159,7 @@ def test_several_overlays_are_placed_each_on_the_pod_as_the_earlier_left_it() ->
         "2",
     )
     assert len(outcome.warnings) == 2
-    stripped = record.strip(after)
+    stripped = record.strip(Pod.from_document(after))
     assert stripped is not None
     assert stripped[0] == PLAIN
 
@@ -262,6 +262,21 @@ def test_a_record_of_a_container_that_is_not_ours_does_not_exempt() -> None:
     outcome = inject(bringing(ENVOY), body)
     assert outcome.reason is Reason.REINJECTED
     assert applied(outcome, body)["spec"]["containers"][1] == {"name": "envoy", "image": "envoy:1"}
+
+
+@pytest.mark.parametrize("other", [bringing(ENVOY), Decision(Reason.NO_MESH_MATCHED)])
+def test_the_rules_are_asked_once_about_each_pod_that_a_record_makes_of_one(other: Decision) -> None:
+    asked: list[str] = []
+
+    class Asked(Fixed):
+        def decide(self, pod: Pod, namespace: Namespace) -> Decision:
+            asked.append(json.dumps(pod.whole(), sort_keys=True))
+            return super().decide(pod, namespace)
+
+    gone = {"at": "containers[app].env[A]", "index": 0, "value": {"name": "A"}}
+    body = of_version(2, forged("labels[app]"), taken=[gone])
+    pipeline.inject(Pod.from_document(body), SHOP, Asked(bringing(ENVOY), other))
+    assert len(asked) == len(set(asked)) == 3
 
 
 # --- records of other releases ------------------------------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ def goes_and_comes(body: Json, how: Follow) -> Json:
     after, outcome = inject(body, how)
     assert outcome.reason is Reason.INJECTED
     assert inject(after, how)[1].reason is Reason.ALREADY_INJECTED
-    stripped = record.take_out(after)
+    stripped = record.take_out(Pod.from_document(after))
     assert stripped.body == body
     assert jsonpatch.apply_patch(after, stripped.operations) == body
     return after
@@ -254,7 +254,7 @@ def test_a_list_that_an_api_server_dropped_comes_back_with_what_was_in_it() -> N
     body = pod(mounting(TOKEN))
     after, _ = inject(body, tumblr)
     del after["spec"]["containers"][0]["volumeMounts"]
-    stripped = record.take_out(after)
+    stripped = record.take_out(Pod.from_document(after))
     assert stripped.body == body
     assert jsonpatch.apply_patch(after, stripped.operations) == body
 
@@ -272,14 +272,14 @@ def test_a_mount_that_another_webhook_put_there_again_is_taken_away_again() -> N
 def test_what_another_webhook_put_there_again_stays_alone_on_the_way_back() -> None:
     after, _ = inject(pod(mounting("/a", TOKEN)), tumblr)
     after["spec"]["containers"][0]["volumeMounts"].insert(0, {"name": "theirs", "mountPath": TOKEN})
-    mounts = record.take_out(after).body["spec"]["containers"][0]["volumeMounts"]
+    mounts = record.take_out(Pod.from_document(after)).body["spec"]["containers"][0]["volumeMounts"]
     assert mounts == [{"name": "theirs", "mountPath": TOKEN}, {"name": "v0", "mountPath": "/a"}]
 
 
 def test_a_container_that_is_gone_takes_what_was_in_it_along() -> None:
     after, _ = inject(pod(mounting(TOKEN), {"name": "other", "image": "o"}), tumblr)
     del after["spec"]["containers"][0]
-    assert record.take_out(after).body == pod({"name": "other", "image": "o"})
+    assert record.take_out(Pod.from_document(after)).body == pod({"name": "other", "image": "o"})
 
 
 FORGED = [
@@ -331,7 +331,7 @@ def test_a_place_beyond_the_end_of_a_list_is_its_end() -> None:
     claim = {"at": "containers[app].env[A]", "index": 10**30, "value": {"name": "A"}}
     body = pod({"name": "app", "image": "a", "env": [{"name": "B"}]})
     body["metadata"]["annotations"] = {record.ANNOTATION: json.dumps({"version": 2, "mesh": "m", "template": "t", "taken": [claim]})}
-    stripped = record.take_out(body)
+    stripped = record.take_out(Pod.from_document(body))
     assert stripped.body["spec"]["containers"][0]["env"] == [{"name": "B"}, {"name": "A"}]
     assert jsonpatch.apply_patch(body, stripped.operations) == stripped.body
 

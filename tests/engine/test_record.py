@@ -6,7 +6,7 @@ from typing import Any
 import jsonpatch
 import pytest
 
-from mesh_injector.engine import record
+from mesh_injector.engine import address, record
 from mesh_injector.engine.placement import Placement
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.record import ANNOTATION, NoRecord, Record
@@ -102,9 +102,27 @@ def test_annotations_that_the_template_brings_count_too(operation: Json) -> None
         record.seal(Pod.from_document({"metadata": {"annotations": {}}, **pod()}), Placement([operation], ["annotations[big]"]), "m", "t")
 
 
+@pytest.mark.parametrize("key", ["k" * 300, "a/b~c" * 60])
+def test_the_key_of_an_annotation_that_the_template_brings_counts_too(key: str) -> None:
+    operation = {"op": "add", "path": f"/metadata/annotations/{address.escape(key)}", "value": "v"}
+    done = Placement([operation], ["hostname"])
+    empty: Json = {"metadata": {"annotations": {}}, **pod()}
+    rest = sum(len(name + value) for name, value in seal(empty, done)["metadata"]["annotations"].items())
+    room = record.ANNOTATIONS_LIMIT - rest - len("a")
+    seal(annotated(room), done)
+    with pytest.raises(InjectionError, match="all annotations 262145, of 262144 allowed"):
+        seal(annotated(room + 1), done)
+
+
+def test_a_record_lists_at_most_so_many_things() -> None:
+    seal(pod(), Placement(added=[f"labels[a{count}]" for count in range(record.ADDRESSES - 2)]))
+    with pytest.raises(InjectionError, match="the template adds 1025 things to the pod, and a record holds at most 1024"):
+        seal(pod(), Placement(added=[f"labels[a{count}]" for count in range(record.ADDRESSES - 1)]))
+
+
 def test_a_record_of_very_many_things_is_refused_with_its_size() -> None:
     with pytest.raises(InjectionError, match=r"the record of what is added takes 35[0-9]{4} bytes"):
-        seal(pod(), Placement(added=[f"containers[app].env[{'A' * 90}{count}]" for count in range(3000)]))
+        seal(pod(), Placement(added=[f"containers[app].env[{'A' * 330}{count}]" for count in range(1000)]))
 
 
 # --- reading ------------------------------------------------------------------------------------------------------------------------
@@ -217,7 +235,7 @@ def test_an_item_has_no_default_that_could_be_replaced() -> None:
 )
 def test_what_is_no_record_of_ours_is_none(annotation: str) -> None:
     assert record.read(annotation) is None
-    assert record.strip({"metadata": {"annotations": {ANNOTATION: annotation}}, **pod()}) is None
+    assert record.strip(Pod.from_document({"metadata": {"annotations": {ANNOTATION: annotation}}, **pod()})) is None
 
 
 def test_what_a_newer_version_of_this_program_adds_is_passed_over() -> None:
@@ -265,13 +283,19 @@ def test_a_record_of_more_things_than_any_has_is_none(extra: int) -> None:
     assert record.read(text(version=2, added=[f"labels[{at}]" for at in range(record.ADDRESSES)], taken=[GONE] * extra)) is None
 
 
+def test_a_record_longer_than_annotations_may_be_is_none() -> None:
+    assert record.read(text(newer="x" * (record.ANNOTATIONS_LIMIT - len(text(newer=""))))) is not None
+    with pytest.raises(NoRecord, match="is of 262145 characters"):
+        record.parse(text(newer="x" * (record.ANNOTATIONS_LIMIT + 1 - len(text(newer="")))))
+
+
 def test_why_it_is_no_record_is_said() -> None:
     with pytest.raises(NoRecord, match="lists `spec` as created, which mesh-injector never writes"):
         record.parse(text(created=["spec"]))
     with pytest.raises(NoRecord, match="is nested too deeply"):
         record.parse('{"version":1,"mesh":"m","template":"t","replaced":{"hostname":' + "[" * 100_000)
     with pytest.raises(NoRecord, match="is not there"):
-        record.take_out(pod())
+        record.take_out(Pod.from_document(pod()))
 
 
 def test_the_operations_take_out_what_the_record_lists() -> None:
@@ -281,7 +305,7 @@ def test_the_operations_take_out_what_the_record_lists() -> None:
         created=["volumes", "annotations", "metadata"],
         replaced={"dnsPolicy": "ClusterFirst", "schedulerName": ""},
     )
-    stripped = record.take_out(body)
+    stripped = record.take_out(Pod.from_document(body))
     assert stripped.body == pod(dnsPolicy="ClusterFirst", schedulerName="")
     assert jsonpatch.apply_patch(body, stripped.operations) == stripped.body
 
@@ -298,13 +322,13 @@ def test_a_record_is_read_as_it_was_written() -> None:
     "body", [{}, {"metadata": None}, {"metadata": {}}, {"metadata": {"annotations": None}}, {"metadata": {"annotations": {}}}]
 )
 def test_a_pod_without_a_record_has_nothing_to_take_out(body: Json) -> None:
-    assert record.strip(body) is None
+    assert record.strip(Pod.from_document(body)) is None
 
 
 def test_what_was_added_is_taken_out_and_the_pod_itself_is_left_alone() -> None:
     body = carrying(pod(volumes=[{"name": "own"}, {"name": "tmp"}]), added=["volumes[tmp]", "containers[gone]", "labels[gone]"])
     before = json.dumps(body)
-    stripped = record.strip(body)
+    stripped = record.strip(Pod.from_document(body))
     assert stripped is not None
     assert stripped[0] == {"metadata": {"annotations": {}}, **pod(volumes=[{"name": "own"}])}
     assert json.dumps(body) == before
@@ -312,7 +336,7 @@ def test_what_was_added_is_taken_out_and_the_pod_itself_is_left_alone() -> None:
 
 def test_of_a_doubled_name_the_first_is_taken_out() -> None:
     body = pod(containers=[{"name": "app", "env": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}])
-    stripped = record.strip(carrying(body, added=["containers[app].env[A]"]))
+    stripped = record.strip(Pod.from_document(carrying(body, added=["containers[app].env[A]"])))
     assert stripped is not None
     assert stripped[0]["spec"]["containers"][0]["env"] == [{"name": "A", "value": "2"}]
 
@@ -320,7 +344,7 @@ def test_of_a_doubled_name_the_first_is_taken_out() -> None:
 def test_what_was_created_is_taken_out_only_if_it_is_empty_at_the_end() -> None:
     body = pod(volumes=[{"name": "tmp"}], tolerations=[{"key": "a"}], affinity={"podAffinity": {}}, dnsConfig={"searches": ["x"]})
     created = ["affinity", "affinity.podAffinity", "volumes", "tolerations", "dnsConfig", "securityContext"]
-    stripped = record.strip(carrying(body, added=["volumes[tmp]"], created=created))
+    stripped = record.strip(Pod.from_document(carrying(body, added=["volumes[tmp]"], created=created)))
     assert stripped is not None
     assert stripped[0]["spec"] == pod(tolerations=[{"key": "a"}], dnsConfig={"searches": ["x"]})["spec"]
 
@@ -328,14 +352,14 @@ def test_what_was_created_is_taken_out_only_if_it_is_empty_at_the_end() -> None:
 @pytest.mark.parametrize("created", [["metadata", "labels", "annotations"], ["annotations", "labels", "metadata"]])
 def test_metadata_that_was_created_goes_after_all_that_was_in_it(created: list[str]) -> None:
     body = {**pod(), "metadata": {"labels": {"x": "y"}}}
-    stripped = record.strip(carrying(body, added=["labels[x]"], created=created))
+    stripped = record.strip(Pod.from_document(carrying(body, added=["labels[x]"], created=created)))
     assert stripped is not None
     assert stripped[0] == pod()
 
 
 def test_metadata_that_others_use_stays() -> None:
     body = {**pod(), "metadata": {"labels": {"own": "y"}}}
-    stripped = record.strip(carrying(body, created=["metadata", "annotations"]))
+    stripped = record.strip(Pod.from_document(carrying(body, created=["metadata", "annotations"])))
     assert stripped is not None
     assert stripped[0] == body
 
@@ -354,24 +378,26 @@ def test_metadata_that_others_use_stays() -> None:
     ],
 )
 def test_of_old_values_only_defaults_and_empty_ones_are_believed(replaced: Json, spec: Json) -> None:
-    stripped = record.strip(carrying(pod(dnsPolicy="None"), replaced=replaced))
+    stripped = record.strip(Pod.from_document(carrying(pod(dnsPolicy="None"), replaced=replaced)))
     assert stripped is not None
     assert stripped[0]["spec"] == pod(**spec)["spec"]
 
 
 def test_an_old_value_of_a_container_is_put_back() -> None:
     body = pod(containers=[{"name": "app", "stdin": True, "restartPolicy": "Never"}])
-    stripped = record.strip(carrying(body, replaced={"containers[app].stdin": False, "containers[app].restartPolicy": "Always"}))
+    stripped = record.strip(
+        Pod.from_document(carrying(body, replaced={"containers[app].stdin": False, "containers[app].restartPolicy": "Always"}))
+    )
     assert stripped is not None
     assert stripped[0]["spec"]["containers"] == [{"name": "app", "stdin": False, "restartPolicy": "Never"}]
 
 
 def test_a_record_that_leaves_no_container_is_none() -> None:
-    assert record.strip(carrying(pod(), added=["containers[app]"])) is None
-    assert record.strip(carrying({"spec": None})) is None
+    assert record.strip(Pod.from_document(carrying(pod(), added=["containers[app]"]))) is None
+    assert record.strip(Pod.from_document(carrying({"spec": None}))) is None
 
 
 def test_an_old_value_of_something_that_is_no_mapping_is_left() -> None:
-    stripped = record.strip(carrying(pod(securityContext="odd"), replaced={"securityContext.fsGroup": ""}))
+    stripped = record.strip(Pod.from_document(carrying(pod(securityContext="odd"), replaced={"securityContext.fsGroup": ""})))
     assert stripped is not None
     assert stripped[0]["spec"]["securityContext"] == "odd"

@@ -7,7 +7,7 @@ from typing import Any
 import jsonpatch
 import pytest
 
-from mesh_injector.engine import overlay, placement, record, reinvocation
+from mesh_injector.engine import address, overlay, placement, record, reinvocation
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Operation
 from mesh_injector.engine.template import PatchTemplate, Source
@@ -46,9 +46,9 @@ def injected(body: Json = PLAIN, template: str = TEMPLATE) -> Json:
 
 def again(body: Json, template: str = TEMPLATE, mesh: str = "mesh-system/shop") -> tuple[Json, list[Operation]]:
     """Reconcile a pod with what a template would bring now, and apply the operations."""
-    stripped = record.strip(body)
+    stripped = record.strip(Pod.from_document(body))
     assert stripped is not None
-    done = reinvocation.reconcile(body, stripped[1], stripped[0], operations(stripped[0], template, mesh))
+    done = reinvocation.reconcile(Pod.from_document(body), stripped, operations(stripped.body, template, mesh))
     after: Json = jsonpatch.apply_patch(body, json.loads(json.dumps(done)))
     return after, done
 
@@ -206,7 +206,7 @@ def test_others_may_add_to_what_we_created_and_it_stays_marked() -> None:
     body["metadata"]["annotations"]["vault"] = "yes"
     assert again(body)[1] == []
     body["spec"]["volumes"].pop()
-    stripped = record.strip(body)
+    stripped = record.strip(Pod.from_document(body))
     assert stripped is not None
     assert "volumes" not in stripped[0]["spec"]
 
@@ -319,3 +319,34 @@ def test_a_default_that_an_api_server_leaves_out_is_not_brought_back() -> None:
     body = injected(template=template)
     del body["spec"]["hostNetwork"]
     assert again(body, template)[1] == []
+
+
+def test_init_containers_that_are_gone_come_back_before_those_of_others_each_in_its_turn() -> None:
+    template = "spec: {initContainers: [{name: one, image: i}, {name: two, image: i}, {name: three, image: i}]}"
+    body = injected({**PLAIN, "spec": {**PLAIN["spec"], "initContainers": [{"name": "own", "image": "o"}]}}, template)
+    del body["spec"]["initContainers"][0], body["spec"]["initContainers"][1]
+    named(body, "initContainers", "two")["image"] = "evil"
+    after, _ = again(body, template)
+    names = [one["name"] for one in after["spec"]["initContainers"]]
+    assert sorted(names) == ["one", "own", "three", "two"]
+    assert named(after, "initContainers", "two")["image"] == "i"
+    assert again(after, template)[1] == []
+
+
+def test_many_variables_that_are_gone_come_back_for_one_look_at_each_of_the_pods(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+    real = address.item_keys
+
+    def counted(items: Any, merge_keys: tuple[str, ...]) -> list[str]:
+        nonlocal looks
+        looks += len(items)
+        return real(items, merge_keys)
+
+    variables = [{"name": f"E{count}", "value": "x"} for count in range(300)]
+    body = claiming()
+    body["spec"]["containers"][0]["env"] = variables
+    template = f"spec: {{containers: [{{name: app, env: [{', '.join(f'{{name: OURS{count}}}' for count in range(100))}]}}]}}"
+    monkeypatch.setattr(address, "item_keys", counted)
+    after, _ = again(body, template)
+    assert len(named(after, "containers", "app")["env"]) == 400
+    assert looks < 10 * 400

@@ -136,10 +136,15 @@ def decimal(number: float) -> str:
 
 def compact_json(value: Any) -> str:
     """Write JSON that is the same on every replica: compact, sorted keys, whole floats as integers."""
-    return json.dumps(_plain(value), separators=(",", ":"), sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return _COMPACT.encode(_plain(value))
+
+
+_COMPACT: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True, ensure_ascii=False, allow_nan=False)
 
 
 def _plain(value: Any) -> Any:
+    if value.__class__ is str:  # most are
+        return value
     if isinstance(value, Structure):
         return _plain(value.value)
     if isinstance(value, Mapping):
