@@ -24,7 +24,7 @@ by side write the same bytes: 1, or 2 where something was taken away."""
 ANNOTATIONS_LIMIT: Final = 256 * 1024
 """Bytes of all keys and values of a pod's annotations, https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/."""
 
-ADDRESSES: Final = 1024
+ADDRESSES: Final = 2048
 """So many things a record may list: taking them out of a pod is work, some 50 us each, that whoever writes an annotation can cause."""
 
 

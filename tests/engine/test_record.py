@@ -116,7 +116,7 @@ def test_the_key_of_an_annotation_that_the_template_brings_counts_too(key: str) 
 
 def test_a_record_lists_at_most_so_many_things() -> None:
     seal(pod(), Placement(added=[f"labels[a{count}]" for count in range(record.ADDRESSES - 2)]))
-    with pytest.raises(InjectionError, match="the template adds 1025 things to the pod, and a record holds at most 1024"):
+    with pytest.raises(InjectionError, match="the template adds 2049 things to the pod, and a record holds at most 2048"):
         seal(pod(), Placement(added=[f"labels[a{count}]" for count in range(record.ADDRESSES - 1)]))
 
 
