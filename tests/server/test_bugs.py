@@ -114,7 +114,9 @@ def test_a_bug_while_a_pod_is_decided_refuses_it(sample: Sample, log: io.StringI
 
 
 @pytest.mark.parametrize(
-    ("turns", "query"), [(Busy(9), b""), (Turns(9), Query(b"timeout=10s"))], ids=["in the order of reviews", "in the time that is left"]
+    ("turns", "query"),
+    [(Busy(9), b""), (Turns(9), Query(b"timeout=10s&like=no-other"))],
+    ids=["in the order of reviews", "in the time that is left"],
 )
 def test_a_bug_before_the_turn_of_a_review_refuses_it(
     snapshot: store.Snapshot, sample: Sample, log: io.StringIO, turns: Turns, query: bytes

@@ -34,7 +34,7 @@ def test_what_is_just_within_the_bounds_renders() -> None:
         "a: '{{ range(5000)|tojson }}'",
         "a: '{{ range(9000)|map('string')|join('-') }}'",
         "metadata:\n  annotations:\n" + "".join(f"    key-{at}: {'x' * 40}\n" for at in range(4500)),
-        "metadata:\n  annotations:\n    text: |\n" + "      line {{ mesh_name }}\n" * 500 + f"      {'x' * 250}\n" * 900,
+        "metadata:\n  annotations:\n    text: |\n" + "      line {{ mesh_name }}\n" * 400 + f"      {'x' * 250}\n" * 900,
         "containers:\n- name: a\n  env:\n" + "".join(f"  - {{name: v{at}, value: {'x' * 100}}}\n" for at in range(1500)),
     ],
 )
