@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import os
 import platform
 import sys
@@ -16,6 +17,7 @@ from uvicorn.loops.auto import auto_loop_factory
 from benchmarks import inside, memory, start, table
 from benchmarks.measure import Load, Ratio, Rounds
 from benchmarks.table import Figure
+from mesh_injector import logs
 
 ECHO: Final = Load("echo")
 ECHO_30: Final = Load("echo", "30 KB", 0.6)
@@ -39,6 +41,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="rounds of each load (default: 7)")
     parser.add_argument("--write", action="store_true", help="write the table into docs/performance.md")
     chosen = parser.parse_args()
+    logs.configure(logging.WARNING)
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if len(cores) > 1:
         os.sched_setaffinity(0, set(cores[1:]))
