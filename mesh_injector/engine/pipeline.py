@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from mesh_injector.engine import placement, record, reinvocation
-from mesh_injector.engine.placement import Placement
+from mesh_injector.engine.placed import Placement
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.record import Stripped
 from mesh_injector.engine.rules import Check, Decision, Namespace, Operation, Rules, Severity

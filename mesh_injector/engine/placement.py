@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import jsonpatch
@@ -13,9 +12,9 @@ from mesh_injector.engine import address, checks, defaults, taking
 from mesh_injector.engine.checks import Finding
 from mesh_injector.engine.defaults import Merge
 from mesh_injector.engine.overlay import Overlay
+from mesh_injector.engine.placed import Placement
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.policy import Policy
-from mesh_injector.engine.rules import Operation
 from mesh_injector.engine.site import Site
 from mesh_injector.engine.taking import Taken
 from mesh_injector.engine.union import Union
@@ -27,35 +26,6 @@ _WHY: Final = {
     "volumes": "our mount would read the user's volume",
     **dict.fromkeys(checks.CONTAINER_LISTS, "it would run without its sidecar"),
 }
-
-
-@dataclass(slots=True)
-class Placement:
-    """What placing did: the operations in order, and what the record needs to take exactly that out again.
-
-    `added` are the addresses of leaves, `created` those of lists and maps that were not there, `replaced` the old values of defaults,
-    `taken` what was the pod's own and is gone, in the order in which it went.
-    """
-
-    operations: list[Operation] = field(default_factory=list)
-    added: list[str] = field(default_factory=list)
-    created: list[str] = field(default_factory=list)
-    replaced: dict[str, Any] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    taken: list[Taken] = field(default_factory=list)
-
-    def then(self, later: "Placement") -> "Placement":
-        """Join two placements, the second made on the pod as the first left it; only what was the pod's own is old or taken."""
-        ours = set(self.added)
-        gone = {taken.at for taken in later.taken}
-        return Placement(
-            self.operations + later.operations,
-            [*(name for name in self.added if name not in gone), *later.added],
-            self.created + later.created,
-            {**{name: old for name, old in later.replaced.items() if name not in ours}, **self.replaced},
-            self.warnings + later.warnings,
-            self.taken + [taken for taken in later.taken if taken.at not in ours],
-        )
 
 
 def place(pod: Pod, overlay: Overlay) -> Placement:

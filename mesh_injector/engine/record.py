@@ -10,7 +10,7 @@ import msgspec
 
 from mesh_injector.engine import address, checks, claims, taking
 from mesh_injector.engine.address import Finder, Place
-from mesh_injector.engine.placement import Placement
+from mesh_injector.engine.placed import Placement
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Operation
 from mesh_injector.engine.taking import Taken

@@ -8,7 +8,7 @@ import jsonpatch
 import pytest
 
 from mesh_injector.engine import overlay, placement
-from mesh_injector.engine.placement import Placement
+from mesh_injector.engine.placed import Placement
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.template import PatchTemplate, Source
 from mesh_injector.errors import InjectionError

@@ -7,7 +7,7 @@ import jsonpatch
 import pytest
 
 from mesh_injector.engine import address, record
-from mesh_injector.engine.placement import Placement
+from mesh_injector.engine.placed import Placement
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.record import ANNOTATION, NoRecord, Record
 from mesh_injector.engine.taking import Taken

@@ -226,8 +226,8 @@ def is_mesh(document: Document) -> bool:
 
 def _is_meant_as_mesh(document: Document) -> bool:
     spec = document.body.get("spec")
-    looks_like_ours = document.kind == "Mesh" and isinstance(spec, dict) and bool(_OUR_FIELDS & spec.keys())
-    return looks_like_ours or document.api_version.partition("/")[0] in (mesh_spec.GROUP, "mesh-injector")
+    is_alike = document.kind == "Mesh" and isinstance(spec, dict) and not _OUR_FIELDS.isdisjoint(spec)
+    return is_alike or document.api_version.partition("/")[0] in (mesh_spec.GROUP, "mesh-injector")
 
 
 def _metadata(document: Document) -> dict[str, Any]:
@@ -245,9 +245,7 @@ def _selectors(parts: InjectionSelector | None) -> tuple[Selector | None, Select
 
 
 def _selector(body: dict[str, Any] | None, name: str) -> Selector | None:
-    if body is None:
-        return None
     try:
-        return selector.parse(body)
+        return None if body is None else selector.parse(body)
     except ValueError as error:
         raise ValueError(f"`injectionSelector.{name}`: {error}") from error

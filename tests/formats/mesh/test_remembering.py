@@ -4,6 +4,7 @@ import copy
 import json
 from typing import Any
 
+import jsonpatch
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -154,6 +155,15 @@ def test_what_is_remembered_is_not_changed_by_the_pod_it_was_placed_on() -> None
     again = pipeline.inject(Pod.from_document(changed("metadata|annotations", None)), SHOP, rules)
     assert json.dumps(again.operations) == kept
     assert json.dumps([dict(made.metadata), dict(made.spec)]) == brought
+
+
+def test_what_is_remembered_is_not_changed_by_who_applies_the_patch() -> None:
+    rules = load(config("metadata: {annotations: {a: b}}\nspec: {volumes: [{name: v, emptyDir: {}}]}\n")).rules
+    body = changed("metadata|annotations", None)
+    first = pipeline.inject(Pod.from_document(body), SHOP, rules)
+    kept = json.dumps(first.operations)
+    assert "mesh-injector.io/status" in jsonpatch.apply_patch(body, first.operations)["metadata"]["annotations"]
+    assert json.dumps(pipeline.inject(Pod.from_document(body), SHOP, rules).operations) == kept
 
 
 def only(renderings: Any) -> Rendering:
