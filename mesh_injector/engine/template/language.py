@@ -57,6 +57,18 @@ _SYNTAX: Final = (
     (r"[Uu]nknown tag '(\w+)'.*innermost.*'(\w+)'", r"`\1` does not fit inside `{% \2 %}`", r"close it first, by `{% end\2 %}`"),
     (r"end of template.*innermost.*'(\w+)'", r"`{% \1 %}` is never closed", r"add `{% end\1 %}`"),
     (r"end of template", "the template ends inside `{{` or `{%`", "close every `{{` by `}}`, and every `{%` by `%}`"),
+    (
+        r"unexpected '\.'",
+        "a name cannot begin with a dot",
+        "this is Jinja and not Go's templates: write `values.image`, and `{% for x in list %}`",
+    ),
+    (r"got '='", "`=` is no comparison", "write `==`"),
+    (r"end of statement block', got 'if'", "`else if` is no tag", "write `elif`"),
+    (
+        r"end of print statement', got '[A-Za-z_]\w*'",
+        "something stands behind a finished expression",
+        "the arguments of a filter stand in brackets: `|default('a')`; a tag is written `{% if … %}`",
+    ),
     (r"Missing end of comment tag", "a comment is never closed", "close `{#` by `#}`"),
 )
 """What Jinja's parser says, what we say, and the fix."""

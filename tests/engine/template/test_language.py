@@ -70,6 +70,20 @@ REFUSED = {
     "{% if values %}a: 1": ("`{% if %}` is never closed", "add `{% endif %}`"),
     "{% for a in [1] %}{% endif %}": ("`endif` does not fit inside `{% for %}`", "close it first, by `{% endfor %}`"),
     "{{ values": ("the template ends inside `{{` or `{%`", "close every `{{` by `}}`"),
+    "{{ .Values.image }}": (
+        "a name cannot begin with a dot",
+        "this is Jinja and not Go's templates: write `values.image`, and `{% for x in list %}`",
+    ),
+    "{% if values = 1 %}{% endif %}": ("`=` is no comparison", "write `==`"),
+    "{% if values %}{% else if values %}{% endif %}": ("`else if` is no tag", "write `elif`"),
+    "{{ values|default 4 }}": (
+        "something stands behind a finished expression",
+        "the arguments of a filter stand in brackets: `|default('a')`; a tag is written `{% if … %}`",
+    ),
+    "{{ if values }}": (
+        "something stands behind a finished expression",
+        "the arguments of a filter stand in brackets: `|default('a')`; a tag is written `{% if … %}`",
+    ),
     "{# a": ("a comment is never closed", "close `{#` by `#}`"),
     "{{ 'a }}": ("the template does not parse", "check the brackets and quotes of this line"),
     "{{ }}": ("the template does not parse", ""),
