@@ -9,6 +9,7 @@ import jsonpatch
 import typer
 
 from mesh_injector import directory, documents, reasons, workloads
+from mesh_injector.cli import mistyped
 from mesh_injector.documents import Document
 from mesh_injector.engine import pipeline, selector
 from mesh_injector.engine.pipeline import Outcome
@@ -163,7 +164,7 @@ def judge(found: Sequence[Document], within: Scope, decide: Decide[AnswerT_co]) 
             try:
                 subjects += _decide(item, within, decide)
             except ReviewError as error:
-                problems.append(_mistyped(error.problem, item))
+                problems.append(mistyped.problem(error.problem, item))
             except MeshInjectorError as error:
                 problems.append(_placed(error.problem, item))
         yield Judged(document, tuple(subjects), tuple(problems))
@@ -184,13 +185,6 @@ def _labels(body: dict[str, Any]) -> dict[str, str]:
     """Read the labels of the object itself, as kubectl's `-l` does."""
     labels = (body.get("metadata") or {}).get("labels")
     return {str(key): str(value) for key, value in labels.items()} if isinstance(labels, dict) else {}
-
-
-def _mistyped(problem: Problem, document: Document) -> Problem:
-    """Say of a pod with a value of the wrong type what a person can do about it."""
-    fix = "correct its type; names, labels and annotations are texts: put numbers and booleans in quotes"
-    origin = document.locate(())
-    return Problem(reasons.FIELD_WRONG, problem.what, str(origin), fix, document.excerpt(origin))
 
 
 def _placed(problem: Problem, document: Document) -> Problem:
