@@ -94,9 +94,10 @@ class Client:
     def review(self, review: dict[str, Any]) -> dict[str, Any]:
         return self.post(json.dumps(review).encode()).response
 
-    def dial(self) -> ssl.SSLSocket:
-        """Another connection, for a client that misbehaves."""
+    def dial(self, source: str = "") -> ssl.SSLSocket:
+        """Another connection, for a client that misbehaves; an address of its own tells its lines of the log from those of others."""
         other = Client(self.addresses).connection
+        other.source_address = (source, 0) if source else None  # type: ignore[attr-defined] # http.client has it
         other.connect()
         assert isinstance(other.sock, ssl.SSLSocket)
         return other.sock
