@@ -1,6 +1,6 @@
 """Test files to suites that can run: everything that is wrong with a file is found here, with its line, before the first case runs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -161,7 +161,9 @@ class _Loading:
             workload = workloads.find(document.body)
             if workload is None:
                 if name:
-                    self.problems.append(self._at(("pods", name), f"`pods.{name}` holds no pod", "write a Pod or a workload"))
+                    origin = document.locate(())
+                    fix = "write a Pod or a workload"
+                    self.problems.append(Problem(reasons.FIELD_WRONG, f"`{name}` holds no pod", str(origin), fix, document.excerpt(origin)))
                 return {}
             Pod.from_document(workload.pod)
         except ReviewError as error:
@@ -190,9 +192,7 @@ class _Loading:
     def _pod(self, at: int, case: Case, pods: Mapping[str, Workload]) -> Iterator[Problem]:
         if isinstance(case.pod, str):
             if case.pod not in pods:
-                known = f"it has {', '.join(f'`{name}`' for name in pods)}" if pods else "write it under `pods`, or name a file in `files`"
-                fix = fitting.meant(case.pod, pods)
-                yield self._at(("tests", at, "pod"), f"there is no pod `{case.pod}`", fix if fix.startswith("did") else known)
+                yield self._at(("tests", at, "pod"), *_unknown_pod(case.pod, pods))
             return
         before = len(self.problems)
         self._checked(Document(_as_pod(case.pod, "pod"), self.document.origin, "", (self.document, ("tests", at, "pod"))), "pod")
@@ -219,6 +219,16 @@ class _Loading:
     def _at(self, path: tuple[str | int, ...], what: str, fix: str) -> Problem:
         origin = self.document.locate(path)
         return Problem(reasons.FIELD_WRONG, what, str(origin), fix, self.document.excerpt(origin))
+
+
+def _unknown_pod(name: str, pods: Iterable[str]) -> tuple[str, str]:
+    """Say what is wrong with a name that no pod has, or several in different namespaces have, and how to fix it."""
+    alike = [known for known in pods if known.endswith(f"/{name}")]
+    if alike:
+        return f"several pods are called `{name}`", f"write {' or '.join(f'`{known}`' for known in alike)}"
+    meant = fitting.meant(name, pods)
+    known = f"there are {', '.join(f'`{known}`' for known in pods)}" if pods else "write it under `pods`, or name its file in `files`"
+    return f"there is no pod `{name}`", meant if meant.startswith("did") else known
 
 
 def _as_pod(body: Mapping[str, Any], name: str) -> dict[str, Any]:
