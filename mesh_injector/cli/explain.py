@@ -68,7 +68,7 @@ def is_injected(subject: Subject[Outcome]) -> bool:
 
 
 def _checks(subject: Subject[Outcome], snapshot: Snapshot) -> Sequence[Check]:
-    return pipeline.checks(subject.pod, subject.namespace, snapshot.rules)
+    return pipeline.explain(subject.pod, subject.namespace, snapshot.rules).checks
 
 
 def as_json(subject: Subject[Outcome], checks: Sequence[Check]) -> dict[str, Any]:
