@@ -77,6 +77,13 @@ def test_a_template_lints_clean(template: str) -> None:
     assert (done.returncode, json.loads(done.stdout)) == (0, {"items": []})
 
 
+def test_a_template_passes_its_own_tests(template: str) -> None:
+    command = [sys.executable, "-m", "mesh_injector", "test", str(TEMPLATES[template]), "-o", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count('"name"') >= 3
+
+
 def test_a_template_has_a_page_and_a_golden_case(template: str) -> None:
     page = (ROOT / "docs" / "templates" / f"{template}.md").read_text(encoding="utf-8")
     assert f"templates/{template}/mesh.yaml" in page
