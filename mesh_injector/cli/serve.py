@@ -34,7 +34,7 @@ def serve(  # noqa: PLR0913 # the parameters are the command's flags
 
     Examples:
 
-      mesh-injector serve --source mesh/ --tls-dir /etc/mesh-injector/tls
+      mesh-injector serve --source mesh/ --tls-dir tls/
 
       mesh-injector serve --source mesh/ --host 127.0.0.1 --port 0 --health-port 0 -v
     """

@@ -67,8 +67,8 @@ class Terminal:
     def diff(self, title: str, before: Mapping[str, Any], after: Mapping[str, Any], *, fit: bool = False) -> None:
         """Show what changed between two documents as a unified diff of their YAML; `fit` is for a look: long lines are cut, and little
         stands around a change."""
-        texts, titles = (documents.dump(one).splitlines() for one in (before, after)), (f"{title} (before)", f"{title} (after)")
-        lines = difflib.unified_diff(*texts, *titles, n=1 if fit else 3, lineterm="")
+        old, new = (documents.dump(one).splitlines() for one in (before, after))
+        lines = difflib.unified_diff(old, new, f"{title} (before)", f"{title} (after)", n=1 if fit else 3, lineterm="")
         write = self.out.cut if fit else self.out.line
         for line in lines:
             write((line, _diff_style(line)))
