@@ -39,8 +39,7 @@ class Rendering:
             rendered = self.template.render(variables.from_context(self.mesh, self.template, context))
             return overlay.make(rendered, privileged=self.mesh.privileged, init_first=self.mesh.spec.init_containers == "First")
         except InjectionError as error:
-            error.__cause__ = error.__context__ = None  # their frames hold the whole rendering
-            return error.with_traceback(None)
+            return error.alone()
 
     @property
     def remembered(self) -> Memory[Context, Overlay | InjectionError]:
@@ -82,4 +81,4 @@ def _weigh(context: Context, made: Overlay | InjectionError) -> int:
     """
     read = len(repr(context))
     size = made.size if isinstance(made, Overlay) else len(str(made))
-    return 4096 + 10 * read + 25 * size if read <= LARGEST_CONTEXT else ROOM + 1
+    return 4096 + overlay.OUTCOMES_ROOM + 10 * read + 25 * size if read <= LARGEST_CONTEXT else ROOM + 1
