@@ -3,6 +3,7 @@
 It comes from a template or, in the older formats, from documents; either way an error names file and line.
 """
 
+import copy
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -107,6 +108,12 @@ class Overlay:
     def size(self) -> int:
         """The bytes of what it brings, as JSON."""
         return len(msgspec.json.encode((self.metadata, self.spec)))
+
+    def told_by(self, provenance: Provenance) -> "Overlay":
+        """Return the same overlay as it comes from elsewhere; what was worked out of it serves both."""
+        told = copy.copy(self)
+        object.__setattr__(told, "provenance", provenance)
+        return told
 
     def error(self, finding: Finding) -> InjectionError:
         """Make the error of a finding: field, place, how to fix it."""

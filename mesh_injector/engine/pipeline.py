@@ -171,7 +171,8 @@ def _shared(pod: Pod, decision: Decision) -> Outcome | None:
     if found is None:
         alike = footprint.pod()
         found = _settle(alike, *_place(alike, decision))
-        overlay.outcomes.put(case, found, found.weight + footprint.weight)
+        if found.error is None:  # an error names the line of this rendering
+            overlay.outcomes.put(case, found, found.weight + footprint.weight)
     return found
 
 
