@@ -12,7 +12,6 @@
 Source: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#response
 """
 
-import base64
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -175,7 +174,7 @@ def respond(request: AdmissionRequest, outcome: Outcome) -> bytes:
     told = warnings(outcome)
     if outcome.patch:
         response["patchType"] = "JSONPatch"
-        response["patch"] = base64.b64encode(_ENCODER.encode(outcome.patch)).decode("ascii")
+        response["patch"] = msgspec.Raw(b'"%b"' % outcome.encoded_patch)
     if outcome.error is not None:
         if outcome.verdict is Verdict.REFUSED:
             response["status"] = _status(outcome)

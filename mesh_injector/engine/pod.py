@@ -46,9 +46,33 @@ class Container(msgspec.Struct, frozen=True):
         found = getattr(self, name, None)
         return _ANY.decode(found) if isinstance(found, msgspec.Raw) else msgspec.to_builtins(found)
 
+    def has(self, name: str) -> bool:
+        """Whether it has a member: neither absent nor null. Nothing is decoded for it."""
+        return getattr(self, name, _NULL) not in (None, _NULL)
+
+    def keys(self, name: str, key: str) -> set[Any] | None:
+        """The values of one key of the items of a list (`name` of variables, `mountPath` of mounts); None where it is no such list."""
+        return _keys(getattr(self, name), key)
+
+
+class _Keyed(msgspec.Struct, frozen=True):
+    """An item of a list, of which only what it is told apart by is decoded."""
+
+    name: str = ""
+    mountPath: str = ""  # noqa: N815 - Kubernetes' name
+
 
 _ANY: Final = msgspec.json.Decoder()
+_ITEMS: Final = msgspec.json.Decoder(list[_Keyed])
 _NULL: Final = msgspec.Raw(b"null")
+_TRUE: Final = msgspec.Raw(b"true")
+
+
+def _keys(items: msgspec.Raw, key: str) -> set[Any] | None:
+    try:
+        return {getattr(item, key) for item in _ITEMS.decode(items)}
+    except msgspec.ValidationError:
+        return None
 
 
 def _with_rest(name: str, node: schema.Node | None, base: type[msgspec.Struct]) -> Any:
@@ -128,7 +152,7 @@ class Pod:
     @property
     def host_network(self) -> bool:
         """Whether the pod lives in the network of its node."""
-        return self.spec_member("hostNetwork") is True
+        return getattr(self._spec, "hostNetwork", None) == _TRUE
 
     def spec_member(self, name: str) -> Any:
         """Decode one member of the pod's spec; None when it is absent, null or unknown. All of its containers take longest."""
@@ -145,6 +169,15 @@ class Pod:
         """Whether the spec has a member: neither absent nor null. Nothing is decoded for it."""
         found = getattr(self._spec, name, None)
         return found is not None and found != _NULL
+
+    def raw(self, name: str) -> msgspec.Raw | None:
+        """One member of the spec as JSON, save for the lists of containers; None when it is absent, null or unknown."""
+        found = getattr(self._spec, name, None)
+        return found if isinstance(found, msgspec.Raw) and found != _NULL else None
+
+    def volume_names(self) -> set[Any] | None:
+        """The names of the pod's volumes, which it must have; None where they are no such list."""
+        return _keys(self._spec.volumes, "name")
 
     def metadata_member(self, name: str) -> Any:
         """Decode one of the members of the pod's metadata that a template may bring; None when it is absent or null."""

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import msgspec
+
 from mesh_injector.engine import overlay
-from mesh_injector.engine.memory import Memory
-from mesh_injector.engine.overlay import Overlay
+from mesh_injector.engine.memory import Memory, Shelf
+from mesh_injector.engine.overlay import FromTemplate, Overlay
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Namespace
-from mesh_injector.engine.template import PatchTemplate
+from mesh_injector.engine.template import PatchTemplate, Rendered
 from mesh_injector.errors import InjectionError
 from mesh_injector.formats.mesh import variables
 from mesh_injector.formats.mesh.mesh import Mesh
@@ -28,6 +30,8 @@ class Rendering:
         self.mesh, self.template = mesh, template
         self._reader = variables.Reader(mesh, template)
         self._remembered = Memory(self._make, _weigh, room=room, largest=room // 4)
+        self._bodies: Shelf[bytes, Overlay] = Shelf(room, room // 4)
+        """Overlays by what was rendered, for a template that is rendered for every pod: those of one Deployment mostly get the same."""
 
     def overlay(self, pod: Pod, namespace: Namespace) -> Overlay | InjectionError:
         """Make the overlay of a pod, or the error that keeps it from having one."""
@@ -37,10 +41,21 @@ class Rendering:
     def _make(self, context: Context) -> Overlay | InjectionError:
         try:
             rendered = self.template.render(variables.from_context(self.mesh, self.template, context))
-            return overlay.make(rendered, privileged=self.mesh.privileged, init_first=self.mesh.spec.init_containers == "First")
+            return self._known(rendered) if self._reader.reads_pod else self._checked(rendered)
         except InjectionError as error:
-            error.__cause__ = error.__context__ = None  # their frames hold the whole rendering
-            return error.with_traceback(None)
+            return error.alone()
+
+    def _checked(self, rendered: Rendered) -> Overlay:
+        return overlay.make(rendered, privileged=self.mesh.privileged, init_first=self.mesh.spec.init_containers == "First")
+
+    def _known(self, rendered: Rendered) -> Overlay:
+        body = msgspec.json.encode(rendered.body)
+        known = self._bodies.get(body)
+        if known is not None:
+            return known.told_by(FromTemplate(rendered))
+        made = self._checked(rendered)
+        self._bodies.put(body, made, _weight(0, made))
+        return made
 
     @property
     def remembered(self) -> Memory[Context, Overlay | InjectionError]:
@@ -50,6 +65,7 @@ class Rendering:
     def forget(self) -> None:
         """Forget all overlays and skeletons."""
         self._remembered.forget()
+        self._bodies.clear()
         self.template.forget()
 
 
@@ -76,10 +92,12 @@ def _written(mesh: Mesh) -> tuple[str, tuple[object, ...], tuple[object, ...]]:
 
 
 def _weigh(context: Context, made: Overlay | InjectionError) -> int:
-    """Estimate the bytes of a context and its overlay: with its sites Python needs about 25 for each of JSON.
-
-    A large context weighs too much to keep.
-    """
+    """Estimate the bytes of a context and its overlay; a large context weighs too much to keep."""
     read = len(repr(context))
+    return _weight(read, made) if read <= LARGEST_CONTEXT else ROOM + 1
+
+
+def _weight(read: int, made: Overlay | InjectionError) -> int:
+    """Estimate the bytes of an overlay that depends on so many characters: with its sites Python needs about 25 for each of JSON."""
     size = made.size if isinstance(made, Overlay) else len(str(made))
-    return 4096 + 10 * read + 25 * size if read <= LARGEST_CONTEXT else ROOM + 1
+    return 4096 + overlay.OUTCOMES_ROOM + 10 * read + 25 * size
