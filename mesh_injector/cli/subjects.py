@@ -64,8 +64,12 @@ class Subject(Generic[AnswerT_co]):
     @property
     def patch(self) -> list[Operation]:
         """The operations that make the changed document of the document."""
+        return self.of_document(self.outcome.patch)
+
+    def of_document(self, operations: Sequence[Operation]) -> list[Operation]:
+        """Make operations on the pod ones on the document that it stands in."""
         prefix = "".join(f"/{part}" for part in self.workload.path)
-        return [{**operation, "path": prefix + operation["path"]} for operation in self.outcome.patch]
+        return [{**operation, "path": prefix + operation["path"]} for operation in operations]
 
     @property
     def owned(self) -> list[str]:

@@ -11,7 +11,7 @@ from mesh_injector.engine.pipeline import Story
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Namespace
 from mesh_injector.engine.selector import Requirement, Selector
-from mesh_injector.formats.mesh import ruling, variables
+from mesh_injector.formats.mesh import near, ruling, variables
 from mesh_injector.formats.mesh.mesh import Mesh
 from mesh_injector.formats.mesh.ruling import MeshRules
 from mesh_injector.reasons import Reason
@@ -43,10 +43,10 @@ def of(story: Story, namespace: Namespace, rules: MeshRules) -> Advice:
 def _no_mesh(story: Story, namespace: Namespace, rules: MeshRules, _mesh: Mesh | None) -> Advice:
     """Advise what the nearest mesh wants: the one of which the fewest requirements fail."""
     label = story.base.labels.get(ruling.MESH_LABEL)
-    near = [mesh for mesh in rules.meshes if mesh.spec.enable_auto_inject and not mesh.selector_fault and _reaches(mesh, namespace)]
-    if not near:
+    candidates = [mesh for mesh in rules.meshes if mesh.spec.enable_auto_inject and not mesh.selector_fault and _reaches(mesh, namespace)]
+    if not candidates:
         return Advice("create a Mesh that selects it: no Mesh with `enableAutoInject: true` may select pods of this namespace")
-    best = min(near, key=lambda mesh: (len(list(_missed(mesh, story.base, namespace))), str(mesh)))
+    best = min(candidates, key=lambda mesh: _distance(mesh, story.base, namespace))
     missed = list(_missed(best, story.base, namespace))
     if not missed:
         fix = f"remove the label `{ruling.MESH_LABEL}: {label:.63}`, or correct it to `{best.choices[-1]}`"
@@ -55,6 +55,11 @@ def _no_mesh(story: Story, namespace: Namespace, rules: MeshRules, _mesh: Mesh |
     around = {need.key: _wanted(need) for need, of_pod in missed if not of_pod}
     told = ([f"the pod {_told(pod)}"] if pod else []) + ([f"the namespace {namespace.name} {_told(around)}"] if around else [])
     return Advice(f"for mesh {best}: give {' and '.join(told)}", labels=pod, namespace=around)
+
+
+def _distance(mesh: Mesh, pod: Pod, namespace: Namespace) -> tuple[int, bool, str]:
+    """Say how far a mesh is from selecting a pod: the requirements that fail, and whether one of them nearly holds."""
+    return len(list(_missed(mesh, pod, namespace))), not near.hint(mesh, pod, namespace), str(mesh)
 
 
 def _reaches(mesh: Mesh, namespace: Namespace) -> bool:
