@@ -54,7 +54,10 @@ def _no_mesh(story: Story, namespace: Namespace, rules: MeshRules, _mesh: Mesh |
     pod = {need.key: _wanted(need) for need, of_pod in missed if of_pod}
     around = {need.key: _wanted(need) for need, of_pod in missed if not of_pod}
     told = ([f"the pod {_told(pod)}"] if pod else []) + ([f"the namespace {namespace.name} {_told(around)}"] if around else [])
-    return Advice(f"for mesh {best}: give {' and '.join(told)}", labels=pod, namespace=around)
+    fix = f"if mesh {best} should select it, give {' and '.join(told)}"
+    if any(key in story.base.labels for key in pod) or any(key in namespace.labels for key in around):
+        return Advice(fix)  # a label that says something else says it for a reason, so there is no command to copy
+    return Advice(fix, labels=pod, namespace=around)
 
 
 def _distance(mesh: Mesh, pod: Pod, namespace: Namespace) -> tuple[int, bool, str]:
@@ -133,7 +136,7 @@ _ADVICE: Final[dict[Reason, Callable[..., Advice]]] = {
     Reason.OPTED_OUT_BY_NAMESPACE: _in_namespace,
     Reason.NAMESPACE_EXCLUDED: _of_pod("move the pod to another namespace: nothing is ever injected into this one", {}),
     Reason.HOST_NETWORK: _of_pod("remove `hostNetwork: true`: a sidecar there would see the traffic of the whole node", {}),
-    Reason.MIRROR_POD: _of_pod("none: a static pod is made by its node, which asks no webhook", {}),
+    Reason.MIRROR_POD: _of_pod("run it as a DaemonSet: a static pod is made by its node, which asks no webhook", {}),
     Reason.NOTHING_TO_INJECT: _of_pod("look at the template with `mesh-injector render`: it brings this pod nothing that it lacks", {}),
     Reason.AUDIT_MODE: _audit,
     Reason.VIRTUAL_NODE_LABEL_MISSING: _node,

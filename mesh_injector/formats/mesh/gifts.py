@@ -74,4 +74,4 @@ def _value(key: str, mesh: Mesh, template: PatchTemplate, pod: Pod) -> Gift:
         return Gift(name, value, f"the pod's annotation {annotation}", needed=needed)
     if mesh.spec.values.get(key) is not None:
         return Gift(name, mesh.spec.values[key], "the Mesh's spec.values", needed=needed)
-    return Gift(name, None, "neither the Mesh's spec.values nor the pod", given=False, needed=needed)
+    return Gift(name, None, "the Mesh's spec.values", given=False, needed=needed)

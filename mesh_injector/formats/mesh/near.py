@@ -46,5 +46,5 @@ def _other_key(wanted: str, values: tuple[str, ...], labels: Mapping[str, str]) 
 def _close(text: str, known: Mapping[str, str] | tuple[str, ...]) -> str:
     """Find the nearest text, whatever its case."""
     short = {one.lower(): one for one in list(known)[:_MOST] if len(one) <= LIKENED}
-    found = difflib.get_close_matches(text.lower(), short, n=1, cutoff=0.75) if len(text) <= LIKENED else []
+    found = difflib.get_close_matches(text.lower(), short, n=1, cutoff=0.65) if len(text) <= LIKENED else []
     return short[found[0]] if found else ""
