@@ -61,6 +61,11 @@ class Outcome:
         return self.operations if self.verdict is Verdict.INJECTED else ()
 
     @functools.cached_property
+    def words(self) -> tuple[str, str]:
+        """Verdict and reason as plain text."""
+        return self.verdict.value, self.reason.value
+
+    @functools.cached_property
     def encoded_patch(self) -> bytes:
         """The operations that are really sent, as JSON."""
         return msgspec.json.encode(self.patch)

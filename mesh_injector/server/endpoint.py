@@ -170,7 +170,8 @@ class ReviewEndpoint:
     def _tell(self, request: AdmissionRequest, name: str, outcome: Outcome, began: float) -> None:
         """Count each review, and write one line for it; refusals are what someone will look for."""
         seconds = time.monotonic() - began
-        self._metrics.reviewed(outcome.verdict.value, outcome.reason.value, outcome.mesh, seconds)
+        verdict, reason = outcome.words
+        self._metrics.reviewed(verdict, reason, outcome.mesh, seconds)
         level = logging.INFO if outcome.verdict is Verdict.REFUSED else logging.DEBUG
         if self._log.is_enabled_for(level):
             self._log.log(
@@ -179,8 +180,8 @@ class ReviewEndpoint:
                 uid=request.uid,
                 namespace=request.namespace,
                 pod=name,
-                outcome=outcome.verdict.value,
-                reason=outcome.reason.value,
+                outcome=verdict,
+                reason=reason,
                 mesh=outcome.mesh,
                 ms=round(seconds * 1000, 3),
             )
