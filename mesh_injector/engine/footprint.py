@@ -120,6 +120,9 @@ class Footprints:
         return tuple([name for name in self._mounted if name in names])
 
 
+_NOTHING_READ: Final = Own()
+
+
 class _OwnList:
     """What of one list of the pod's containers an overlay comes upon."""
 
@@ -135,7 +138,7 @@ class _OwnList:
             if container.name in self._brought:
                 raise _CollidesError
         if not self._added_to:
-            return Own() if pod.has(self._kind) else None
+            return _NOTHING_READ if theirs or pod.has(self._kind) else None
         names = tuple([container.name for container in theirs])
         if len(set(names)) < len(names) or not self._added_to.keys() <= set(names):
             raise _CollidesError
@@ -177,8 +180,5 @@ def _among(texts: Mapping[str, str], keys: Mapping[str, None]) -> Texts:
 
 def _bytes_beside(annotations: Mapping[str, str], keys: Mapping[str, None]) -> int:
     """The size of all annotations but some, as the record's bound counts it."""
-    size = 0
-    for key, value in annotations.items():
-        if key not in keys:
-            size += len(key) + len(value) if key.isascii() and value.isascii() else len(f"{key}{value}".encode())
-    return size
+    text = "".join([text for pair in annotations.items() if pair[0] not in keys for text in pair])
+    return len(text) if text.isascii() else len(text.encode())

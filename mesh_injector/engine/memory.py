@@ -5,13 +5,10 @@ A `Shelf` keeps what it is given; a `Memory` is a function that remembers, so th
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any, Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 Result = TypeVar("Result")
-
-_NOTHING: Final[Any] = object()
-"""What a look into a shelf finds where nothing is, since None may be a result."""
 
 
 class Shelf(Generic[Key, Result]):
@@ -27,11 +24,11 @@ class Shelf(Generic[Key, Result]):
         self.weight = 0
         """The bytes that are taken."""
 
-    def get(self, key: Key, default: Any = None) -> Result | None:
-        """Return what is kept for a key, and keep it longer; the default where there is nothing."""
+    def get(self, key: Key) -> Result | None:
+        """Return what is kept for a key, and keep it longer; None where there is nothing."""
         kept = self._kept.get(key)  # and no exception: its text would hold the key, which is a pod's
         if kept is None:
-            return default  # type: ignore[no-any-return]
+            return None
         self._kept.move_to_end(key)
         return kept[0]
 
@@ -53,48 +50,33 @@ class Shelf(Generic[Key, Result]):
         """List what is kept."""
         return [result for result, _ in self._kept.values()]
 
-    def clear(self) -> None:
+    def forget(self) -> None:
         """Forget everything."""
         self._kept.clear()
         self.weight = 0
 
 
-class Memory(Generic[Key, Result]):
+class Memory(Shelf[Key, Result]):
     """A function of one argument that remembers, in at most `room` bytes by what `weigh` says of a key and its result."""
 
     def __init__(
         self, function: Callable[[Key], Result], weigh: Callable[[Key, Result], int], *, room: int, largest: int = 16 * 1024
     ) -> None:
+        super().__init__(room, largest)
         self._function, self._weigh = function, weigh
-        self._shelf: Shelf[Key, Result] = Shelf(room, largest)
         self.hits = self.misses = 0
 
     def __call__(self, key: Key) -> Result:
         """Return what the function says of a key; what it raises is passed on and not remembered."""
-        result = self._shelf.get(key, _NOTHING)
-        if result is _NOTHING:
+        kept = self._kept.get(key)
+        if kept is None:
             return self._learn(key)
+        self._kept.move_to_end(key)
         self.hits += 1
-        return result  # type: ignore[return-value] # what is there is a result
+        return kept[0]
 
     def _learn(self, key: Key) -> Result:
         self.misses += 1
         result = self._function(key)
-        self._shelf.put(key, result, self._weigh(key, result))
+        self.put(key, result, self._weigh(key, result))
         return result
-
-    def __len__(self) -> int:
-        return len(self._shelf)
-
-    @property
-    def weight(self) -> int:
-        """The bytes that are taken, by what `weigh` says."""
-        return self._shelf.weight
-
-    def results(self) -> list[Result]:
-        """List what is remembered."""
-        return self._shelf.results()
-
-    def forget(self) -> None:
-        """Forget everything."""
-        self._shelf.clear()

@@ -1,9 +1,8 @@
 """The whole story of one pod: decide, place, record, and say what happened. Both doors call `inject` and nothing else."""
 
-import base64
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -43,6 +42,8 @@ class Outcome:
     operations: Sequence[Operation] = ()
     warnings: tuple[str, ...] = ()
     error: InjectionError | None = None
+    answers: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
+    """What a door answers with it, by the door's name: made once for all pods that have this outcome."""
 
     @property
     def allowed(self) -> bool:
@@ -60,14 +61,19 @@ class Outcome:
         return self.operations if self.verdict is Verdict.INJECTED else ()
 
     @functools.cached_property
+    def words(self) -> tuple[str, str]:
+        """Verdict and reason as plain text."""
+        return self.verdict.value, self.reason.value
+
+    @functools.cached_property
     def encoded_patch(self) -> bytes:
-        """The operations that are really sent as a review carries them: JSON in base64 (RFC 4648, section 4)."""
-        return base64.b64encode(msgspec.json.encode(self.patch))
+        """The operations that are really sent, as JSON."""
+        return msgspec.json.encode(self.patch)
 
     @property
     def weight(self) -> int:
-        """The bytes that it takes beside the values of its operations, which are the overlay's, roughly."""
-        return 1024 + 512 * len(self.operations) + len(self.encoded_patch) + sum(map(len, self.warnings)) + 2 * len(self.message)
+        """The bytes that it takes with a door's answer, beside the values of its operations, which are the overlay's; roughly."""
+        return 1024 + 512 * len(self.operations) + 3 * len(self.encoded_patch) + 3 * sum(map(len, self.warnings))
 
     @property
     def why(self) -> str:
@@ -97,7 +103,10 @@ class Story:
 
 def inject(pod: Pod, namespace: Namespace, rules: Rules) -> Outcome:
     """Decide about a pod and work out its patch; pure, and the same on every replica."""
-    return _judge(pod, _Answers(namespace, rules))[0]
+    if record.ANNOTATION in pod.annotations:
+        return _judge(pod, _Answers(namespace, rules))[0]
+    decision = rules.decide(pod, namespace)
+    return _left(decision) or _shared(pod, decision) or _settle(pod, *_place(pod, decision))
 
 
 class _Answers:
@@ -150,13 +159,25 @@ def _strip(pod: Pod, answers: _Answers) -> tuple[Pod, Stripped | None]:
 
 def _decide(pod: Pod, base: Pod, stripped: Stripped | None, answers: _Answers) -> Outcome:
     decision = answers.decide(base)
+    again = (lambda operations: reinvocation.reconcile(pod, stripped, operations)) if stripped else None
+    return _left(decision) or _settle(base, *answers.place(base), again)
+
+
+def _left(decision: Decision) -> Outcome | None:
+    """The outcome where nothing is placed: an error, or a pod that is left alone; None where there are overlays."""
+    if decision.overlays and decision.error is None:
+        return None
     if decision.error is not None:
         return _failed(decision, decision.error)
-    if not decision.overlays:
+    if decision.mesh or decision.template or decision.warnings or decision.asked:
         return _skipped(decision, decision.reason, decision.warnings)
-    if stripped is not None:
-        return _settle(base, *answers.place(base), lambda operations: reinvocation.reconcile(pod, stripped, operations))
-    return _shared(pod, decision) or _settle(pod, *answers.place(pod))
+    return _passed(decision.reason)
+
+
+@functools.cache
+def _passed(reason: Reason) -> Outcome:
+    """The outcome for a pod of which there is nothing to say but why it is left alone: the most common one."""
+    return Outcome(Verdict.SKIPPED, reason)
 
 
 class _Case(NamedTuple):

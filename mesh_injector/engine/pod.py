@@ -92,15 +92,18 @@ class _Spec(msgspec.Struct, frozen=True):
     initContainers: list[_Container] | None = None  # type: ignore[valid-type] # noqa: N815 - Kubernetes' name
 
 
+_WholeSpec: Final = _with_rest("Spec", _SPEC, _Spec)
+
+
 class Projection(msgspec.Struct, frozen=True):
     """A pod, decoded as far as decisions and placement read it."""
 
     metadata: Metadata | None = None
-    spec: _with_rest("Spec", _SPEC, _Spec) | None = None  # type: ignore[valid-type]
+    spec: _WholeSpec | None = None  # type: ignore[valid-type]
 
 
 _NO_METADATA: Final = Metadata()
-_NO_SPEC: Final = _Spec()
+_NO_SPEC: Final = _WholeSpec()
 _PROJECTION: Final = msgspec.json.Decoder(Projection)
 
 
@@ -110,7 +113,10 @@ class Pod:
     Make it from JSON bytes (the webhook) or from a document (the command line); both go the same way, so both doors see the same pod.
     """
 
-    __slots__ = ("_decoded", "_raw", "_spec", "containers", "has_metadata", "init_containers", "metadata")
+    __slots__ = (
+        *("_decoded", "_raw", "_spec", "annotations", "containers", "has_metadata", "host_network", "init_containers"),
+        *("labels", "metadata"),
+    )
 
     def __init__(self, raw: bytes | msgspec.Raw | Callable[[], msgspec.Raw], projection: Projection | None = None) -> None:
         """Raise `ReviewError` when the JSON is not a pod: the wrong type at some path.
@@ -122,7 +128,13 @@ class Pod:
         projection = projection or _project(self._bytes())
         self.has_metadata = projection.metadata is not None
         self.metadata = projection.metadata or _NO_METADATA
+        self.labels: Mapping[str, str] = self.metadata.labels or {}
+        """The pod's labels; empty when it has none."""
+        self.annotations: Mapping[str, str] = self.metadata.annotations or {}
+        """The pod's annotations; empty when it has none."""
         self._spec: Any = projection.spec or _NO_SPEC
+        self.host_network: bool = self._spec.hostNetwork == _TRUE
+        """Whether the pod lives in the network of its node."""
         self.containers: Sequence[Container] = self._spec.containers or ()
         self.init_containers: Sequence[Container] = self._spec.initContainers or ()
 
@@ -135,24 +147,9 @@ class Pod:
         return cls(msgspec.json.encode(body))
 
     @property
-    def labels(self) -> Mapping[str, str]:
-        """The pod's labels; empty when it has none."""
-        return self.metadata.labels or {}
-
-    @property
-    def annotations(self) -> Mapping[str, str]:
-        """The pod's annotations; empty when it has none."""
-        return self.metadata.annotations or {}
-
-    @property
     def name(self) -> str:
         """The pod's name, or `cart-*` where the API server will generate one."""
         return self.metadata.name or (f"{self.metadata.generate_name}*" if self.metadata.generate_name else "")
-
-    @property
-    def host_network(self) -> bool:
-        """Whether the pod lives in the network of its node."""
-        return getattr(self._spec, "hostNetwork", None) == _TRUE
 
     def spec_member(self, name: str) -> Any:
         """Decode one member of the pod's spec; None when it is absent, null or unknown. All of its containers take longest."""
