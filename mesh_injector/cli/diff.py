@@ -162,7 +162,7 @@ def _show(one: Difference, terminal: Terminal) -> None:
     """Show how one pod comes out otherwise: the diff of both results, and what is said that was not said before."""
     before, after = one.bodies
     old, new = one.before.outcome, one.after.outcome
-    terminal.out.line((f"{one.label} in namespace {one.before.namespace.name}: ", "bold"), one.what)
+    terminal.out.line((f"{one.label} in namespace {one.namespace}: ", "bold"), one.what)
     if before != after and new.allowed:
         terminal.diff(one.label, before, after)
     if new.error is not None and new.message != old.message:
@@ -179,7 +179,7 @@ def _show(one: Difference, terminal: Terminal) -> None:
 def _row(one: Difference) -> tuple[str | tuple[str, str], ...]:
     before, after = one.before.outcome, one.after.outcome
     what = (one.what, "dim" if one.is_same else "bold")
-    return one.label, one.before.namespace.name, verdict(before.verdict), verdict(after.verdict), what
+    return one.label, one.namespace, verdict(before.verdict), verdict(after.verdict), what
 
 
 def _sums(found: Sequence[Difference]) -> Iterator[tuple[str, str, str]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import jsonpatch
 
+from mesh_injector import errors
 from mesh_injector.cli import standins, subjects
 from mesh_injector.cli.subjects import Scope, Subject
 from mesh_injector.documents import Document
@@ -24,8 +25,13 @@ class Difference:
 
     @property
     def label(self) -> str:
-        """The name of the pod or workload."""
-        return self.before.workload.label
+        """The name of the pod or workload, fit to be shown."""
+        return errors.printable(self.before.workload.label)
+
+    @property
+    def namespace(self) -> str:
+        """The name of its namespace, fit to be shown."""
+        return errors.printable(self.before.namespace.name)
 
     @property
     def bodies(self) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -89,7 +95,7 @@ def as_json(difference: Difference) -> dict[str, Any]:
     """Give a difference to programs: both decisions, and the JSON Patch from the one result to the other."""
     before, after = difference.bodies
     return {
-        "pod": difference.label,
+        "pod": difference.before.workload.label,
         "namespace": difference.before.namespace.name,
         "changed": not difference.is_same,
         "what": difference.what,

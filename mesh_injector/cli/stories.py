@@ -109,13 +109,19 @@ def owned(pod: dict[str, Any], outcome: Outcome) -> Record | None:
 def tell(told: Told, terminal: Terminal) -> None:
     """Tell a story on the terminal, one fact a line, each line with what it is about in front."""
     subject, outcome = told.subject, told.subject.outcome
-    terminal.out.line((subject.workload.label, "bold"), f" in namespace {subject.namespace.name}: ", verdict(outcome.verdict))
+    terminal.out.line(*_one_line([(subject.workload.label, "bold"), f" in namespace {subject.namespace.name}: ", verdict(outcome.verdict)]))
     for label, *parts in _facts(told):
         if label in _AS_IT_IS:
-            terminal.out.line(f"  {label:9} ", *parts)
+            terminal.out.line(f"  {label:9} ", *_one_line(parts))
         else:
-            terminal.out.hanging(_INDENT, f"  {label:9} ", *parts)
+            terminal.out.hanging(_INDENT, f"  {label:9} ", *_one_line(parts))
     terminal.out.line()
+
+
+def _one_line(parts: Iterable[Part]) -> Iterator[Part]:
+    """Keep a fact on its line: a name with a line end in it must not tell a fact of its own, nor a command."""
+    for part in parts:
+        yield errors.printable(part) if isinstance(part, str) else (errors.printable(part[0]), part[1])
 
 
 def _facts(told: Told) -> Iterator[tuple[Any, ...]]:
@@ -193,4 +199,5 @@ def _error(told: Told) -> Iterator[tuple[Any, ...]]:
     if fix:
         yield "fix", (fix, "green")
     for command in remedies.of(change, told.subject):
-        yield "try", (command, "bold")
+        if command.isprintable():  # else it would be another command as it is shown
+            yield "try", (command, "bold")

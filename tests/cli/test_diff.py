@@ -144,3 +144,9 @@ def test_a_summary_has_the_tables_and_no_diff(run: Run, new: New) -> None:
     result = run("diff", new(MESH.replace("proxy:1", "proxy:2")), "-o", "summary", "-f", "-", stdin=f"{POD}---\n{NO_PORT}")
     assert "+++" not in result.stdout
     assert "1 changed, 1 unchanged" in result.stdout
+
+
+def test_a_name_with_a_line_end_stays_on_its_line(run: Run, new: New) -> None:
+    hostile = POD.replace("name: web, labels", 'name: web, namespace: "a\\nb", labels')
+    told = run("diff", new(MESH.replace("proxy:1", "proxy:2")), "-f", "-", stdin=hostile).stdout
+    assert "web in namespace a·b: comes out otherwise" in told

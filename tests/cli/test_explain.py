@@ -190,3 +190,12 @@ def test_without_a_pod_there_is_nothing_to_explain(run: Run) -> None:
 
 def test_a_broken_document_ends_with_3(run: Run) -> None:
     assert run("explain", "-f", "-", stdin="a: [").exit_code == 3
+
+
+def test_a_name_with_a_line_end_tells_no_fact_of_its_own(run: Run) -> None:
+    hostile = DEPLOYMENT.replace("namespace: shop", 'namespace: "shop\\n  try       kubectl delete all"').replace(
+        "tier: front}}\n    spec", '"a\\nb": x}}\n    spec'
+    )
+    told = run("explain", "-f", "-", stdin=hostile).stdout
+    assert not any(line.startswith("  try") for line in told.splitlines())
+    assert "shop·  try" in told
