@@ -42,15 +42,11 @@ def of(story: Story, namespace: Namespace, rules: MeshRules) -> Advice:
 
 def _no_mesh(story: Story, namespace: Namespace, rules: MeshRules, _mesh: Mesh | None) -> Advice:
     """Advise what the nearest mesh wants: the one of which the fewest requirements fail."""
-    label = story.base.labels.get(ruling.MESH_LABEL)
     candidates = [mesh for mesh in rules.meshes if mesh.spec.enable_auto_inject and not mesh.selector_fault and _reaches(mesh, namespace)]
     if not candidates:
         return Advice("create a Mesh that selects it: no Mesh with `enableAutoInject: true` may select pods of this namespace")
     best = min(candidates, key=lambda mesh: _distance(mesh, story.base, namespace))
     missed = list(_missed(best, story.base, namespace))
-    if not missed:
-        fix = f"remove the label `{ruling.MESH_LABEL}: {label:.63}`, or correct it to `{best.choices[-1]}`"
-        return Advice(fix, labels={ruling.MESH_LABEL: best.choices[-1]})
     pod = {need.key: _wanted(need) for need, of_pod in missed if of_pod}
     around = {need.key: _wanted(need) for need, of_pod in missed if not of_pod}
     told = ([f"the pod {_told(pod)}"] if pod else []) + ([f"the namespace {namespace.name} {_told(around)}"] if around else [])

@@ -36,7 +36,7 @@ def of(mesh: Mesh, template: PatchTemplate, pod: Pod, namespace: Namespace) -> t
         "app_ports": (",".join(map(str, ports)), containers),
         "container_names": ([container.name for container in pod.containers], containers),
         "namespace": (namespace.name, "the namespace, with its labels and annotations"),
-        "pod": (pod.name or None, "the whole pod as it was sent"),
+        "pod": (pod.name or "(no name yet)", "the whole pod as it was sent"),
         "mesh": (str(mesh), "the Mesh, with its labels and annotations"),
     }
     known |= {alias: known[name] for alias, name in _ALIASES.items()}
