@@ -165,7 +165,19 @@ def _short(error: Exception) -> str:
 
 def respond(request: AdmissionRequest, outcome: Outcome) -> bytes:
     """Answer with an outcome, by the truth table above."""
-    response: dict[str, Any] = {"uid": request.uid, "allowed": outcome.allowed}
+    said = outcome.answers.get("review")
+    if said is None:
+        said = outcome.answers["review"] = _ENCODER.encode(_response(outcome))[1:]
+    return _ANSWER % (request.api_version.encode(), _ENCODER.encode(request.uid), said)
+
+
+_ANSWER: Final = b'{"apiVersion":"%b","kind":"AdmissionReview","response":{"uid":%b,%b}'
+"""An answer: all that differs between pods of one outcome is the uid."""
+
+
+def _response(outcome: Outcome) -> dict[str, Any]:
+    """The answer to a review save for its uid."""
+    response: dict[str, Any] = {"allowed": outcome.allowed}
     annotations = {
         "mesh": outcome.mesh,
         "outcome": outcome.verdict.value,
@@ -175,7 +187,7 @@ def respond(request: AdmissionRequest, outcome: Outcome) -> bytes:
     told = warnings(outcome)
     if outcome.patch:
         response["patchType"] = "JSONPatch"
-        response["patch"] = base64.b64encode(_ENCODER.encode(outcome.patch)).decode("ascii")
+        response["patch"] = base64.b64encode(outcome.encoded_patch).decode("ascii")
     if outcome.error is not None:
         if outcome.verdict is Verdict.REFUSED:
             response["status"] = _status(outcome)
@@ -184,7 +196,7 @@ def respond(request: AdmissionRequest, outcome: Outcome) -> bytes:
     if told:
         response["warnings"] = told
     response["auditAnnotations"] = annotations
-    return _review(request, response)
+    return response
 
 
 def _status(outcome: Outcome) -> dict[str, Any]:
@@ -201,10 +213,6 @@ def refused(error: InjectionError) -> Outcome:
 def bug(reference: str) -> InjectionError:
     """The fault of a request at which a bug of ours came to light: the reference is in the log, beside what happened."""
     return InjectionError(Reason.INTERNAL, f"internal error, reference {reference}", fix="report it with the log line of that reference")
-
-
-def _review(request: AdmissionRequest, response: dict[str, Any]) -> bytes:
-    return _ENCODER.encode({"apiVersion": request.api_version, "kind": "AdmissionReview", "response": response})
 
 
 def warnings(outcome: Outcome) -> list[str]:

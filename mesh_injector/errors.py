@@ -7,6 +7,7 @@ MeshInjectorError
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 from mesh_injector.reasons import CODES, Reason
 
@@ -58,6 +59,11 @@ class InjectionError(MeshInjectorError):
     def __init__(self, reason: Reason, what: str, *, where: str = "", fix: str = "", excerpt: str = "") -> None:
         super().__init__(Problem(CODES[reason], what, where, fix, excerpt))
         self.reason = reason
+
+    def alone(self) -> Self:
+        """The error without the frames that it came from: whoever remembers it would keep a whole rendering or pod."""
+        self.__cause__ = self.__context__ = None
+        return self.with_traceback(None)
 
 
 class ReviewError(MeshInjectorError):

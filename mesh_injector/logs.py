@@ -3,7 +3,6 @@
 Ids, sizes and field paths are logged; never a pod, its env or annotations, template text or a patch.
 """
 
-import contextlib
 import logging
 import os
 import sys
@@ -53,8 +52,8 @@ def _json(line: EventDict, **_: Any) -> str:
 
 def _printable(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
     """Escape what a terminal would obey, and cut what is too long."""
-    texts = [value for value in line.values() if isinstance(value, str)]
-    if max(map(len, texts), default=0) <= VALUE_CHARACTERS and "".join(texts).isprintable():
+    text = "".join([value for value in line.values() if value.__class__ is str])
+    if len(text) <= VALUE_CHARACTERS and text.isprintable():
         return line
     for key, value in line.items():
         if key == "exception":
@@ -77,12 +76,16 @@ class _Unfailing:
         self._stream = stream
 
     def write(self, text: str) -> None:
-        with contextlib.suppress(OSError, ValueError):
+        try:  # a context manager would take longer than the rest
             self._stream.write(text)
+        except (OSError, ValueError):
+            return
 
     def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
+        try:
             self._stream.flush()
+        except (OSError, ValueError):
+            return
 
 
 class Sparing:

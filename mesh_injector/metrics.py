@@ -5,8 +5,9 @@ Every label is bounded: a mesh is named only while it is loaded, and its series 
 
 import bisect
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -22,6 +23,14 @@ _BOUNDS: Final = (*map(str, BUCKETS), "+Inf")
 Key = tuple[str, str, str, str]
 
 
+@dataclass(slots=True)
+class _Durations:
+    """How long reviews of one outcome took: their number in each bucket, not counting those of smaller ones, and the sum in seconds."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * len(_BOUNDS))
+    seconds: float = 0.0
+
+
 class Metrics(Collector):
     """All numbers of one server. Whoever counts is the event loop; `text` is called there too, so nothing is locked."""
 
@@ -30,8 +39,7 @@ class Metrics(Collector):
         """Reviews that were begun and not answered."""
         self._version = version
         self._requests: Counter[Key] = Counter()
-        self._durations: dict[str, list[int]] = {}
-        self._seconds: Counter[str] = Counter()
+        self._durations: defaultdict[str, _Durations] = defaultdict(_Durations)
         self._modes: Mapping[str, str] = {}
         self._valid: Mapping[str, bool] = {}
         self._meshes: Mapping[tuple[str, str], int] = {}
@@ -47,10 +55,9 @@ class Metrics(Collector):
         """Count one answered review."""
         mode = self._modes.get(mesh)
         self._requests[outcome, reason, mesh if mode else "", mode or ""] += 1
-        self._seconds[outcome] += seconds  # type: ignore[assignment] # Counter is typed for whole numbers, and holds any
-        if outcome not in self._durations:
-            self._durations[outcome] = [0] * len(_BOUNDS)
-        self._durations[outcome][bisect.bisect_left(BUCKETS, seconds)] += 1
+        durations = self._durations[outcome]
+        durations.seconds += seconds
+        durations.counts[bisect.bisect_left(BUCKETS, seconds)] += 1
 
     def loaded(self, modes: Mapping[str, str], valid: Mapping[str, bool], meshes: Mapping[tuple[str, str], int]) -> None:
         """Take over what a snapshot holds: the mode of each mesh, whether its template is valid, and the number of meshes by
@@ -94,9 +101,9 @@ class Metrics(Collector):
         durations = HistogramMetricFamily(
             f"{_PREFIX}admission_duration_seconds", "From the first byte of a review to its answer.", labels=("outcome",)
         )
-        for outcome, counts in self._durations.items():
-            buckets = [(bound, float(count)) for bound, count in zip(_BOUNDS, itertools.accumulate(counts), strict=True)]
-            durations.add_metric((outcome,), buckets, self._seconds[outcome])
+        for outcome, found in self._durations.items():
+            buckets = [(bound, float(count)) for bound, count in zip(_BOUNDS, itertools.accumulate(found.counts), strict=True)]
+            durations.add_metric((outcome,), buckets, found.seconds)
         yield durations
         yield GaugeMetricFamily(f"{_PREFIX}admission_requests_in_flight", "Reviews begun and not answered.", self.in_flight)
 

@@ -31,13 +31,23 @@ def test(  # noqa: PLR0913 # the parameters are the command's flags
         list[str] | None,
         typer.Argument(metavar="[FILE|DIR]...", callback=flags.named, help="Test files, or folders of them. Default: the current folder."),
     ] = None,
-    sources: flags.Sources = None,
+    sources: Annotated[
+        list[str] | None,
+        flag(
+            "--source",
+            metavar="FILE|DIR",
+            callback=flags.named,
+            help="Read this instead of the sources that the test files name; repeatable.",
+        ),
+    ] = None,
     only: Annotated[
         list[str] | None, flag("--filter", metavar="TEXT", help="Run only the tests that have this in their name; repeatable.")
     ] = None,
     update: Annotated[bool, flag("--update", help="Keep the patches of this run as the snapshots.")] = False,
     init: Annotated[bool, flag("--init", help="Write a first test file, from the source and the pods of -f.")] = False,
-    files: flags.OptionalFiles = None,
+    files: Annotated[
+        list[str] | None, flag("-f", "--filename", metavar="FILE|DIR|-", callback=flags.named, help="For --init: pods and workloads.")
+    ] = None,
     output: Annotated[Output, flag("-o", "--output", help="text, json or junit.")] = Output.TEXT,
     color: flags.ColorFlag = flags.Color.AUTO,
     quiet: flags.Quiet = False,

@@ -40,11 +40,12 @@ class HostPorts:
     def __init__(self, spec: Mapping[str, Any]) -> None:
         self._network = spec.get("hostNetwork") is True
         self._ports = list(_ours(spec))
-        self._always = self._network or any(port.host for port in self._ports)
+        self.always = self._network or any(port.host for port in self._ports)
+        """Whether every pod is asked, and not only one in the network of its node."""
 
     def find(self, pod: Pod) -> Iterator[Finding]:
         """Find ports of the node that two containers would have, and those that the node's network does not allow."""
-        if self._always or (self._ports and pod.host_network):
+        if self.always or (self._ports and pod.host_network):
             theirs = list(_theirs(pod))
             known = {(port.group, port.owner, port.number, port.protocol) for port in theirs}
             ours = [port for port in self._ports if (port.group, port.owner, port.number, port.protocol) not in known]

@@ -3,6 +3,7 @@
 It comes from a template or, in the older formats, from documents; either way an error names file and line.
 """
 
+import copy
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ import msgspec
 from mesh_injector.documents import Document
 from mesh_injector.engine import address, checks, defaults, policy, schema, site
 from mesh_injector.engine.checks import Finding
+from mesh_injector.engine.footprint import Footprints
+from mesh_injector.engine.memory import Shelf
 from mesh_injector.engine.policy import Policies
 from mesh_injector.engine.site import Site
 from mesh_injector.engine.template import Fault, Rendered
@@ -20,6 +23,9 @@ from mesh_injector.engine.union import Union
 from mesh_injector.errors import InjectionError
 
 Path = tuple[str | int, ...]
+
+OUTCOMES_ROOM: Final = 24 * 1024
+"""Bytes for the outcomes of one overlay: the pods that get the same one are mostly of one Deployment, and alike."""
 
 IGNORED_METADATA: Final = frozenset(
     {
@@ -85,16 +91,29 @@ class Overlay:
     policies: Policies = policy.NONE
     sites: tuple[Site, Site] = field(default_factory=site.halves, compare=False, repr=False)
     """Of metadata and spec: what one placing has walked, the next walks faster."""
+    outcomes: Shelf[Any, Any] = field(default_factory=lambda: Shelf(OUTCOMES_ROOM), compare=False, repr=False)
+    """What came out for pods with some footprints, as the pipeline keeps it."""
 
     @functools.cached_property
     def union(self) -> Union:
         """What is asked of every pod that it is placed on."""
         return Union(self.spec, self.metadata)
 
+    @functools.cached_property
+    def footprints(self) -> Footprints:
+        """What tells which pods are alike for it."""
+        return Footprints(self)
+
     @property
     def size(self) -> int:
         """The bytes of what it brings, as JSON."""
         return len(msgspec.json.encode((self.metadata, self.spec)))
+
+    def told_by(self, provenance: Provenance) -> "Overlay":
+        """Return the same overlay as it comes from elsewhere; what was worked out of it serves both."""
+        told = copy.copy(self)
+        object.__setattr__(told, "provenance", provenance)
+        return told
 
     def error(self, finding: Finding) -> InjectionError:
         """Make the error of a finding: field, place, how to fix it."""

@@ -1,10 +1,15 @@
 """The whole story of one pod: decide, place, record, and say what happened. Both doors call `inject` and nothing else."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
 
 from mesh_injector.engine import placement, record, reinvocation
+from mesh_injector.engine.footprint import Footprint
 from mesh_injector.engine.placed import Placement
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.record import Stripped
@@ -23,9 +28,12 @@ class Verdict(StrEnum):
     IGNORED = "ignored"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outcome:
-    """What happened to one pod. For an audited pod `operations` are what would have been done; only an injected one is patched."""
+    """What happened to one pod. For an audited pod `operations` are what would have been done; only an injected one is patched.
+
+    Pods that are alike have the same one, so what is made of it is made once.
+    """
 
     verdict: Verdict
     reason: Reason
@@ -34,6 +42,8 @@ class Outcome:
     operations: Sequence[Operation] = ()
     warnings: tuple[str, ...] = ()
     error: InjectionError | None = None
+    answers: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
+    """What a door answers with it, by the door's name: made once for all pods that have this outcome."""
 
     @property
     def allowed(self) -> bool:
@@ -49,6 +59,21 @@ class Outcome:
     def patch(self) -> Sequence[Operation]:
         """The operations that are really sent."""
         return self.operations if self.verdict is Verdict.INJECTED else ()
+
+    @functools.cached_property
+    def words(self) -> tuple[str, str]:
+        """Verdict and reason as plain text."""
+        return self.verdict.value, self.reason.value
+
+    @functools.cached_property
+    def encoded_patch(self) -> bytes:
+        """The operations that are really sent, as JSON."""
+        return msgspec.json.encode(self.patch)
+
+    @property
+    def weight(self) -> int:
+        """The bytes that it takes with a door's answer, beside the values of its operations, which are the overlay's; roughly."""
+        return 1024 + 512 * len(self.operations) + 3 * len(self.encoded_patch) + 3 * sum(map(len, self.warnings))
 
     @property
     def why(self) -> str:
@@ -78,7 +103,10 @@ class Story:
 
 def inject(pod: Pod, namespace: Namespace, rules: Rules) -> Outcome:
     """Decide about a pod and work out its patch; pure, and the same on every replica."""
-    return _judge(pod, _Answers(namespace, rules))[0]
+    if record.ANNOTATION in pod.annotations:
+        return _judge(pod, _Answers(namespace, rules))[0]
+    decision = rules.decide(pod, namespace)
+    return _left(decision) or _shared(pod, decision) or _settle(pod, *_place(pod, decision))
 
 
 class _Answers:
@@ -131,9 +159,56 @@ def _strip(pod: Pod, answers: _Answers) -> tuple[Pod, Stripped | None]:
 
 def _decide(pod: Pod, base: Pod, stripped: Stripped | None, answers: _Answers) -> Outcome:
     decision = answers.decide(base)
-    if decision.error is None and not decision.overlays:
+    again = (lambda operations: reinvocation.reconcile(pod, stripped, operations)) if stripped else None
+    return _left(decision) or _settle(base, *answers.place(base), again)
+
+
+def _left(decision: Decision) -> Outcome | None:
+    """The outcome where nothing is placed: an error, or a pod that is left alone; None where there are overlays."""
+    if decision.overlays and decision.error is None:
+        return None
+    if decision.error is not None:
+        return _failed(decision, decision.error)
+    if decision.mesh or decision.template or decision.warnings or decision.asked:
         return _skipped(decision, decision.reason, decision.warnings)
-    done, decision = answers.place(base)
+    return _passed(decision.reason)
+
+
+@functools.cache
+def _passed(reason: Reason) -> Outcome:
+    """The outcome for a pod of which there is nothing to say but why it is left alone: the most common one."""
+    return Outcome(Verdict.SKIPPED, reason)
+
+
+class _Case(NamedTuple):
+    """All that an outcome depends on beside the overlay, whose memory it is in."""
+
+    mesh: str
+    template: str
+    severity: Severity
+    warnings: tuple[str, ...]
+    asked: str
+    footprint: Footprint
+
+
+def _shared(pod: Pod, decision: Decision) -> Outcome | None:
+    """The outcome of all pods that are alike in what the decision's overlay comes upon; None where this pod has one of its own."""
+    overlay = decision.overlays[0]
+    footprint = overlay.footprints.of(pod) if len(decision.overlays) == 1 and decision.then is None else None
+    if footprint is None:
+        return None
+    case = _Case(decision.mesh, decision.template, decision.severity, decision.warnings, decision.asked, footprint)
+    found = overlay.outcomes.get(case)
+    if found is None:
+        alike = footprint.pod()
+        found = _settle(alike, *_place(alike, decision))
+        if found.error is None:  # an error names the line of this rendering
+            overlay.outcomes.put(case, found, found.weight + footprint.weight)
+    return found
+
+
+def _settle(base: Pod, done: Placement, decision: Decision, again: "Callable[[list[Operation]], list[Operation]] | None" = None) -> Outcome:
+    """Seal what was placed on a pod; `again` reconciles that with what its record lists."""
     if decision.error is not None:
         return _failed(decision, decision.error)
     warnings = (*decision.warnings, *done.warnings)
@@ -142,10 +217,8 @@ def _decide(pod: Pod, base: Pod, stripped: Stripped | None, answers: _Answers) -
     try:
         operations = record.seal(base, done, decision.mesh, decision.template)
     except InjectionError as error:
-        return _failed(decision, error)
-    if stripped is None:
-        return _done(decision, Reason.INJECTED, operations, warnings)
-    return _again(decision, reinvocation.reconcile(pod, stripped, operations), warnings)
+        return _failed(decision, error.alone())
+    return _again(decision, again(operations), warnings) if again else _done(decision, Reason.INJECTED, operations, warnings)
 
 
 def _place(base: Pod, decision: Decision) -> tuple[Placement, Decision]:
@@ -161,7 +234,7 @@ def _place(base: Pod, decision: Decision) -> tuple[Placement, Decision]:
             for overlay in decision.overlays:
                 done = done.then(placement.place(placement.changed(base, done), overlay))
         except InjectionError as error:
-            return done, replace(decision, error=error)
+            return done, replace(decision, error=error.alone())
         following = _following(decision, placement.changed(base, done)) if decision.then else None
     return done, following or decision
 

@@ -46,9 +46,33 @@ class Container(msgspec.Struct, frozen=True):
         found = getattr(self, name, None)
         return _ANY.decode(found) if isinstance(found, msgspec.Raw) else msgspec.to_builtins(found)
 
+    def has(self, name: str) -> bool:
+        """Whether it has a member: neither absent nor null. Nothing is decoded for it."""
+        return getattr(self, name, _NULL) not in (None, _NULL)
+
+    def keys(self, name: str, key: str) -> set[Any] | None:
+        """The values of one key of the items of a list (`name` of variables, `mountPath` of mounts); None where it is no such list."""
+        return _keys(getattr(self, name), key)
+
+
+class _Keyed(msgspec.Struct, frozen=True):
+    """An item of a list, of which only what it is told apart by is decoded."""
+
+    name: str = ""
+    mountPath: str = ""  # noqa: N815 - Kubernetes' name
+
 
 _ANY: Final = msgspec.json.Decoder()
+_ITEMS: Final = msgspec.json.Decoder(list[_Keyed])
 _NULL: Final = msgspec.Raw(b"null")
+_TRUE: Final = msgspec.Raw(b"true")
+
+
+def _keys(items: msgspec.Raw, key: str) -> set[Any] | None:
+    try:
+        return {getattr(item, key) for item in _ITEMS.decode(items)}
+    except msgspec.ValidationError:
+        return None
 
 
 def _with_rest(name: str, node: schema.Node | None, base: type[msgspec.Struct]) -> Any:
@@ -68,15 +92,18 @@ class _Spec(msgspec.Struct, frozen=True):
     initContainers: list[_Container] | None = None  # type: ignore[valid-type] # noqa: N815 - Kubernetes' name
 
 
+_WholeSpec: Final = _with_rest("Spec", _SPEC, _Spec)
+
+
 class Projection(msgspec.Struct, frozen=True):
     """A pod, decoded as far as decisions and placement read it."""
 
     metadata: Metadata | None = None
-    spec: _with_rest("Spec", _SPEC, _Spec) | None = None  # type: ignore[valid-type]
+    spec: _WholeSpec | None = None  # type: ignore[valid-type]
 
 
 _NO_METADATA: Final = Metadata()
-_NO_SPEC: Final = _Spec()
+_NO_SPEC: Final = _WholeSpec()
 _PROJECTION: Final = msgspec.json.Decoder(Projection)
 
 
@@ -86,7 +113,10 @@ class Pod:
     Make it from JSON bytes (the webhook) or from a document (the command line); both go the same way, so both doors see the same pod.
     """
 
-    __slots__ = ("_decoded", "_raw", "_spec", "containers", "has_metadata", "init_containers", "metadata")
+    __slots__ = (
+        *("_decoded", "_raw", "_spec", "annotations", "containers", "has_metadata", "host_network", "init_containers"),
+        *("labels", "metadata"),
+    )
 
     def __init__(self, raw: bytes | msgspec.Raw | Callable[[], msgspec.Raw], projection: Projection | None = None) -> None:
         """Raise `ReviewError` when the JSON is not a pod: the wrong type at some path.
@@ -98,7 +128,13 @@ class Pod:
         projection = projection or _project(self._bytes())
         self.has_metadata = projection.metadata is not None
         self.metadata = projection.metadata or _NO_METADATA
+        self.labels: Mapping[str, str] = self.metadata.labels or {}
+        """The pod's labels; empty when it has none."""
+        self.annotations: Mapping[str, str] = self.metadata.annotations or {}
+        """The pod's annotations; empty when it has none."""
         self._spec: Any = projection.spec or _NO_SPEC
+        self.host_network: bool = self._spec.hostNetwork == _TRUE
+        """Whether the pod lives in the network of its node."""
         self.containers: Sequence[Container] = self._spec.containers or ()
         self.init_containers: Sequence[Container] = self._spec.initContainers or ()
 
@@ -111,24 +147,9 @@ class Pod:
         return cls(msgspec.json.encode(body))
 
     @property
-    def labels(self) -> Mapping[str, str]:
-        """The pod's labels; empty when it has none."""
-        return self.metadata.labels or {}
-
-    @property
-    def annotations(self) -> Mapping[str, str]:
-        """The pod's annotations; empty when it has none."""
-        return self.metadata.annotations or {}
-
-    @property
     def name(self) -> str:
         """The pod's name, or `cart-*` where the API server will generate one."""
         return self.metadata.name or (f"{self.metadata.generate_name}*" if self.metadata.generate_name else "")
-
-    @property
-    def host_network(self) -> bool:
-        """Whether the pod lives in the network of its node."""
-        return self.spec_member("hostNetwork") is True
 
     def spec_member(self, name: str) -> Any:
         """Decode one member of the pod's spec; None when it is absent, null or unknown. All of its containers take longest."""
@@ -145,6 +166,15 @@ class Pod:
         """Whether the spec has a member: neither absent nor null. Nothing is decoded for it."""
         found = getattr(self._spec, name, None)
         return found is not None and found != _NULL
+
+    def raw(self, name: str) -> msgspec.Raw | None:
+        """One member of the spec as JSON, save for the lists of containers; None when it is absent, null or unknown."""
+        found = getattr(self._spec, name, None)
+        return found if isinstance(found, msgspec.Raw) and found != _NULL else None
+
+    def volume_names(self) -> set[Any] | None:
+        """The names of the pod's volumes, which it must have; None where they are no such list."""
+        return _keys(self._spec.volumes, "name")
 
     def metadata_member(self, name: str) -> Any:
         """Decode one of the members of the pod's metadata that a template may bring; None when it is absent or null."""

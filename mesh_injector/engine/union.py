@@ -28,6 +28,22 @@ class Union:
         self._harmful = [(fields, rule) for _, fields, rule in around.CONTAINER_RULES if not fields.isdisjoint(spec)]
         self._profiles = [key for key in self._metadata.get("annotations") or {} if key.startswith(metadata.APPARMOR)]
 
+    @property
+    def mounted(self) -> frozenset[str]:
+        """The names of volumes that containers mount or use, and the overlay does not bring."""
+        return frozenset(name for _, name, _ in self._mounts)
+
+    @property
+    def reads(self) -> frozenset[str] | None:
+        """The members of a pod's spec that the questions read, beside containers and volumes by name; None where one looks further."""
+        rules = [rule for part in self._parts for rule in part.around]
+        if self._host_ports.always or self._harmful or self._profiles or "ownerReferences" in self._metadata:
+            return None
+        if "resources" in self._spec or not around.READS.keys() >= set(rules):
+            return None
+        spec = (fields for fields, rule in self._spec_rules if rule is not amounts.find)  # which has a say only where there are resources
+        return frozenset().union(*spec, *(around.READS[rule] for rule in rules))
+
     def find(self, pod: Pod) -> Iterator[Finding]:
         """Find what the two make wrong: a mount without its volume, a port name twice, a request above its limit."""
         if self._mounts:

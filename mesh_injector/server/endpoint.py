@@ -42,8 +42,9 @@ PATH: Final = "/mutate"
 BODY_BYTES: Final = 7 * 1024 * 1024
 """An object of an API server is at most 1.5 MiB in etcd and 3 MiB in a request; an update carries two of them."""
 
-_JSON: Final = (b"content-type", b"application/json")
-_TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
+_MEDIA_TYPE: Final = b"application/json"
+_JSON: Final = ((b"content-type", _MEDIA_TYPE),)
+_TEXT: Final = ((b"content-type", b"text/plain; charset=utf-8"),)
 _ALLOW: Final = (b"allow", b"POST")
 _OVERLOADED: Final = InjectionError(
     Reason.OVERLOADED, "more reviews came than can be answered in time", fix="try again; if it stays, run more replicas"
@@ -70,9 +71,11 @@ class ReviewEndpoint:
         """Answer one HTTP request."""
         self._metrics.in_flight += 1
         try:
-            answer = await self._http(scope, receive)
-            if answer is not None:
-                await _send(send, *answer)
+            status, answer, headers = await self._http(scope, receive)
+            if status:
+                headers = [*headers, (b"content-length", b"%d" % len(answer))]
+                await send({"type": "http.response.start", "status": status, "headers": headers})
+                await send({"type": "http.response.body", "body": answer})
         finally:
             self._metrics.in_flight -= 1
 
@@ -80,19 +83,19 @@ class ReviewEndpoint:
         """Answer one AdmissionReview now, whatever happens inside. Raises ReviewError (400) where it is none."""
         return self._answer(self._decode(body), time.monotonic(), ())
 
-    async def _http(self, scope: Scope, receive: Receive) -> _Answer | None:
-        """The answer of one HTTP request; None where nobody waits for it any more."""
+    async def _http(self, scope: Scope, receive: Receive) -> _Answer:
+        """The answer of one HTTP request; of status 0 where nobody waits for it any more."""
         try:
-            body = await _read(scope, receive)
-            return 200, await self._in_turn(self._decode(body), scope), [_JSON]
+            _check(scope)
+            return 200, await self._in_turn(self._decode(await _read(receive)), scope), _JSON
         except ConnectionResetError:
             self._strangers.info("the client vanished while it sent a review", client=_client(scope))
-            return None
+            return 0, b"", ()
         except ReviewError as error:
             self._strangers.info("not a review", status=error.status, what=error.problem.what, client=_client(scope))
-            return error.status, _line(str(error)), [_TEXT, _ALLOW] if error.status == 405 else [_TEXT]
+            return error.status, _line(str(error)), [*_TEXT, _ALLOW] if error.status == 405 else _TEXT
         except Exception:  # noqa: BLE001 - uvicorn would answer 500
-            return 400, _line(str(self._bug(None))), [_TEXT]
+            return 400, _line(str(self._bug(None))), _TEXT
 
     def _decode(self, body: bytes) -> AdmissionRequest:
         """Read a review; where a bug of ours prevents it, what begins as one is refused. Raises ReviewError (400)."""
@@ -109,10 +112,13 @@ class ReviewEndpoint:
     async def _in_turn(self, request: AdmissionRequest, scope: Scope) -> bytes:
         """Answer a review when its turn comes, or refuse it when its time is over, and whatever happens: a 400 would be taken for a yes."""
         try:
-            began = scope.get("state", {}).get(BEGAN) or time.monotonic()
-            due = began + budget.seconds(scope["query_string"])
-            in_time = not self._turns.is_busy or await self._turns.wait(self._flow(request), due)
             start = time.monotonic()
+            began = scope.get("state", {}).get(BEGAN) or start
+            due = began + budget.seconds(scope["query_string"])
+            in_time = True
+            if self._turns.is_busy:
+                in_time = await self._turns.wait(self._flow(request), due)
+                start = time.monotonic()
             fault = None if in_time and start <= due else _OVERLOADED
         except Exception:  # noqa: BLE001 - the same as for a bug while it is decided
             began = start = time.monotonic()
@@ -143,7 +149,7 @@ class ReviewEndpoint:
 
     def _spend(self, request: AdmissionRequest, seconds: float) -> None:
         try:
-            self._turns.spend(self._flow(request), seconds)
+            self._turns.spend(self._flow(request) if self._turns.is_busy else "", seconds)
         except Exception:  # noqa: BLE001 - the answer is made, and stays
             self._bug(request)
 
@@ -164,7 +170,8 @@ class ReviewEndpoint:
     def _tell(self, request: AdmissionRequest, name: str, outcome: Outcome, began: float) -> None:
         """Count each review, and write one line for it; refusals are what someone will look for."""
         seconds = time.monotonic() - began
-        self._metrics.reviewed(outcome.verdict.value, outcome.reason.value, outcome.mesh, seconds)
+        verdict, reason = outcome.words
+        self._metrics.reviewed(verdict, reason, outcome.mesh, seconds)
         level = logging.INFO if outcome.verdict is Verdict.REFUSED else logging.DEBUG
         if self._log.is_enabled_for(level):
             self._log.log(
@@ -173,8 +180,8 @@ class ReviewEndpoint:
                 uid=request.uid,
                 namespace=request.namespace,
                 pod=name,
-                outcome=outcome.verdict.value,
-                reason=outcome.reason.value,
+                outcome=verdict,
+                reason=reason,
                 mesh=outcome.mesh,
                 ms=round(seconds * 1000, 3),
             )
@@ -187,9 +194,8 @@ class ReviewEndpoint:
         return admission.bug(reference)
 
 
-async def _read(scope: Scope, receive: Receive) -> bytes:
-    """The body within its limits. Raises ReviewError (404, 405, 413, 415), and ConnectionResetError where the client is gone."""
-    _check(scope)
+async def _read(receive: Receive) -> bytes:
+    """The body within its bound. Raises ReviewError (413), and ConnectionResetError where the client is gone."""
     chunks: list[bytes] = []
     size, more = 0, True
     while more:
@@ -205,7 +211,7 @@ async def _read(scope: Scope, receive: Receive) -> bytes:
 
 
 def _check(scope: Scope) -> None:
-    """What the request line and the headers can tell, before anything is read."""
+    """What the request line and the headers can tell, before anything is read. Raises ReviewError (404, 405, 413, 415)."""
     if scope["path"] != PATH:
         raise _wrong(404, f"there is nothing at {scope['path']!r:.100}", f"send reviews to {PATH}")
     if scope["method"] != "POST":
@@ -213,7 +219,8 @@ def _check(scope: Scope) -> None:
     headers = dict(scope["headers"])
     if b"content-encoding" in headers:
         raise _wrong(415, "the body is encoded", "send it without Content-Encoding")
-    if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != b"application/json":
+    content_type = headers.get(b"content-type", b"")
+    if content_type != _MEDIA_TYPE and content_type.partition(b";")[0].strip().lower() != _MEDIA_TYPE:
         raise _wrong(415, "the Content-Type is not application/json", "send JSON")
     if int(headers.get(b"content-length", 0)) > BODY_BYTES:
         raise _too_large()
@@ -233,9 +240,3 @@ def _line(text: str) -> bytes:
 
 def _client(scope: Scope) -> str:
     return scope["client"][0] if scope.get("client") else ""
-
-
-async def _send(send: Send, status: int, body: bytes, headers: Headers) -> None:
-    length = (b"content-length", str(len(body)).encode())
-    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
-    await send({"type": "http.response.body", "body": body})

@@ -53,7 +53,8 @@ class Turns:
         self._burst += seconds
         if self._count:
             self._spent[flow] = self._spent.get(flow, self._cost) + seconds
-        self._arm()
+        if not self._is_armed:
+            self._arm()
 
     def _arm(self) -> None:
         if not self._is_armed:

@@ -7,19 +7,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from mesh_injector import directory, documents, reasons
-from mesh_injector.cli import exits, source, subjects
+from mesh_injector.cli import exits, source, standins, subjects
 from mesh_injector.cli.subjects import Scope, Subject
 from mesh_injector.cli.suites.loading import ENDINGS
 from mesh_injector.cli.suites.spec import API_VERSION, KIND
 from mesh_injector.cli.terminal import Terminal
-from mesh_injector.documents import Document, Origin
-from mesh_injector.engine import address, pipeline, record
+from mesh_injector.engine import address, record
 from mesh_injector.engine.pipeline import Outcome
-from mesh_injector.engine.pod import Pod
-from mesh_injector.engine.rules import Namespace
 from mesh_injector.errors import ConfigError, Problem
-from mesh_injector.formats.mesh import sketch
-from mesh_injector.formats.mesh.mesh import Mesh
 from mesh_injector.store import Snapshot
 
 _HEADER: Final = """\
@@ -61,19 +56,8 @@ def _of_files(files: Sequence[str], snapshot: Snapshot) -> tuple[list[Subject[Ou
 
 def _stand_ins(snapshot: Snapshot) -> list[Subject[Outcome]]:
     """Make a pod for each mesh that selects it."""
-    return [subject for mesh in snapshot.rules.meshes for subject in _stand_in(mesh, snapshot)]
-
-
-def _stand_in(mesh: Mesh, snapshot: Snapshot) -> list[Subject[Outcome]]:
-    body, wanted = sketch.stand_in_pod(mesh)
-    body["metadata"] |= {"name": f"{mesh.name}-pod", "namespace": wanted.name}
-
-    def decide(pod: Pod, name: str) -> tuple[Namespace, Outcome]:
-        namespace = Namespace(name, {**snapshot.namespace(name).labels, **wanted.labels})
-        return namespace, pipeline.inject(pod, namespace, snapshot.rules)
-
-    (judged,) = subjects.judge([Document(body, Origin("stand-in"))], Scope(), decide)
-    return list(judged.subjects)
+    pods = [subjects.judge([document], Scope(), standins.deciding(snapshot, wanted)) for document, wanted in standins.of(snapshot)]
+    return [subject for judged in pods for one in judged for subject in one.subjects]
 
 
 def _suite(found: Sequence[Subject[Outcome]], files: Sequence[str], sources: Sequence[str], folder: Path) -> _Suite:
@@ -81,7 +65,7 @@ def _suite(found: Sequence[Subject[Outcome]], files: Sequence[str], sources: Seq
     names = Counter(subject.workload.label for subject in found)
     called = [_full(subject) if names[subject.workload.label] > 1 else subject.workload.label for subject in found]
     inline = {name: _cleaned(one.document.body) for name, one in zip(called, found, strict=True) if one.document.origin.source not in files}
-    around = {one.namespace.name: dict(one.namespace.labels) for one in found if one.document.origin.source == "stand-in"}
+    around = {one.namespace.name: dict(one.namespace.labels) for one in found if one.document.origin.source == standins.SOURCE}
     suite: _Suite = {
         "apiVersion": API_VERSION,
         "kind": KIND,

@@ -6,6 +6,8 @@ Only what the API server would refuse or silently drop is a finding; a pod that 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from mesh_injector.engine import schema, structure
 from mesh_injector.engine.checks import metadata, relations, repeats, rights, values
 from mesh_injector.engine.checks.finding import CONTAINER_LISTS, Finding, Path, at, containers, field_name
@@ -16,11 +18,17 @@ __all__ = ["CONTAINER_LISTS", "RECORD", "Finding", "Path", "containers", "field_
 
 def of_overlay(body: Mapping[str, Any], *, privileged: bool) -> list[Finding]:
     """Find what is wrong with a partial pod by itself; structure first, so that `imagee:` is a misspelt field and not "no image"."""
-    findings = list(_nulls(body, ())) or [Finding(one.path, one.message, one.suggestion) for one in structure.violations(body)]
+    findings = _refused(body) or [Finding(one.path, one.message, one.suggestion) for one in structure.violations(body)]
     if findings:
         return findings
     findings = list(_meaning(body))
     return findings if privileged else findings + list(rights.find(body))
+
+
+def _refused(body: Mapping[str, Any]) -> list[Finding]:
+    """Find nulls and directives. Written as JSON a body tells quickly whether it can have any."""
+    text = msgspec.json.encode(body)
+    return list(_nulls(body, ())) if b"null" in text or b'"$' in text else []
 
 
 def _meaning(body: Mapping[str, Any]) -> Iterator[Finding]:

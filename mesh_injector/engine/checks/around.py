@@ -200,6 +200,15 @@ CONTAINER_RULES: Final[tuple[tuple[frozenset[str], frozenset[str], AroundRule], 
 """The rules of a container and the spec around it, each with the fields of the container that it reads, and those of the spec that can be
 changed to its harm: a volume or claim more can not."""
 
+READS: Final[Mapping[AroundRule, frozenset[str]]] = {
+    _sleeps: frozenset({"terminationGracePeriodSeconds"}),
+    _processes: frozenset({"hostUsers"}),
+    _system: frozenset({"os"}),
+    _claims: frozenset({"resourceClaims"}),
+    _resizing: frozenset({"restartPolicy"}),
+}
+"""The members of the spec that a rule reads; the other rules look into volumes."""
+
 
 class _Unread:
     """A spec that nobody may read."""

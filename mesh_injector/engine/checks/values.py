@@ -5,7 +5,7 @@ What each may hold is in the tables of `fields`, what the members of one item mu
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from mesh_injector.engine import defaults, schema
 from mesh_injector.engine.checks import fields, grammar, items
@@ -13,19 +13,29 @@ from mesh_injector.engine.checks.finding import Finding, Path, at
 
 
 def find(value: Any, node: schema.Node | None, path: Path) -> Iterator[Finding]:
-    """Find what is wrong with the values of a part, whose structure is right."""
+    """Find what is wrong with the values of a part, whose structure is right: plain dictionaries, lists and scalars."""
     if node is None:
         return
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         if node.kind == "object":
             yield from at(path, _object(value, node.name))
         for name, item in value.items():
-            yield from find(item, node.field(name), (*path, name))
+            inner = node.field(name)
+            if inner is not None and (inner.kind == "quantity" or item.__class__ in _WALKED):
+                yield from find(item, inner, (*path, name))
     elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from find(item, node.item(), (*path, index))
+        inner = node.item()
+        if inner is not None and inner.kind in _HOLDING:
+            for index, item in enumerate(value):
+                yield from find(item, inner, (*path, index))
     elif node.kind == "quantity" and not isinstance(defaults.quantity(value), Decimal):
         yield Finding(path, f"`{value!s:.40}` is no quantity", "write a number with a suffix such as m, k, Mi or Gi: `100m`, `128Mi`")
+
+
+_WALKED: Final = (dict, list)
+_HOLDING: Final = ("object", "map", "list", "quantity")
+"""The kinds of which a part may be wrong by itself; other scalars are judged by the object that they are a member of."""
+_JUDGED: Final = fields.TEXTS.keys() | fields.BOUNDS.keys() | fields.NOT_EMPTY
 
 
 def _object(members: Mapping[str, Any], definition: str) -> Iterator[Finding]:
@@ -34,7 +44,9 @@ def _object(members: Mapping[str, Any], definition: str) -> Iterator[Finding]:
             yield Finding((), f"`{name}` is required", "write it, or leave out what needs it")
     yield from _choices(members, definition)
     for name, value in members.items():
-        yield from at((name,), _member(value, f"{definition}.{name}"))
+        field = f"{definition}.{name}"
+        if field in _JUDGED:
+            yield from at((name,), _member(value, field))
     if definition in items.RULES:
         yield from items.RULES[definition](members)
 

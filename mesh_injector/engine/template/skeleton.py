@@ -5,7 +5,7 @@ the C parser would accept it silently. Every part knows at which character of th
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ import yaml
 
 from mesh_injector.engine.template.bounds import DEPTH, NODES, STRUCTURE, limit
 from mesh_injector.engine.template.source import Fault
-from mesh_injector.engine.template.state import MARKER
+from mesh_injector.engine.template.state import MARKER, OPEN
 from mesh_injector.reasons import Reason
 
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<fraction>\.[0-9]+)?(?P<exponent>[eE][-+]?[0-9]+)?\Z")
@@ -71,9 +71,9 @@ def parse(text: str) -> Skeleton | None:
     escaped = _ESCAPED_MARK.search(text)
     if escaped:
         raise _fault("an escape of a private-use character (U+E000 or U+E001)", escaped.start() + 1, "remove it")
+    parser = yaml.CSafeLoader(text)
     try:
-        # one by one: nesting and number are bounded before the parser, quadratic in nested brackets, has gone far
-        return _Builder(yaml.parse(text, Loader=yaml.CSafeLoader)).document()
+        return _Builder(parser.get_event).document()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise _fault(f"the rendered text is not YAML: {error.problem or error.context}", mark.index + 1 if mark else 0) from error
@@ -86,55 +86,58 @@ def _fault(what: str, at: int, fix: str = "check the indentation, and quote text
 
 
 class _Builder:
-    """Build the tree of one document from the parser's events."""
+    """Build the tree of one document from the parser's events.
 
-    def __init__(self, events: Iterator[Any]) -> None:
-        self.events, self.nodes = events, 0
+    They are asked for one by one: nesting and number are bounded before the parser, quadratic in nested brackets, has gone far.
+    """
+
+    def __init__(self, event: Callable[[], Any]) -> None:
+        self.event, self.nodes = event, 0
 
     def document(self) -> Skeleton | None:
-        next(self.events)  # the start of the stream
-        start = next(self.events)
+        self.event()  # the start of the stream
+        start = self.event()
         if isinstance(start, yaml.StreamEndEvent):
             return None
         if start.version or start.tags:
             raise _fault("a `%` directive", _at(start), "remove it")
-        root = self.node(next(self.events), 0)
-        next(self.events)  # the end of the document
-        more = next(self.events)
+        root = self.node(self.event(), 0)
+        self.event()  # the end of the document
+        more = self.event()
         if not isinstance(more, yaml.StreamEndEvent):
             raise _fault("a second document", _at(more), "render one document; lists hold several containers")
         return root
 
     def node(self, event: Any, depth: int) -> Skeleton:
-        at = _at(event)
-        if isinstance(event, yaml.AliasEvent) or event.anchor:
+        at, kind = _at(event), event.__class__
+        if kind is yaml.AliasEvent or event.anchor:
             raise _fault("an anchor or alias", at, "write the value where it is needed, or use `{% set %}`")
         if event.tag is not None:
             raise _fault(f"the tag `{event.tag}`", at, "remove it: quote what must be text")
-        self.nodes += 1 if isinstance(event, yaml.ScalarEvent) else STRUCTURE
+        self.nodes += 1 if kind is yaml.ScalarEvent else STRUCTURE
         if self.nodes > NODES:
             raise limit(f"more than {NODES:,} keys and values")
         if depth > DEPTH:
             raise _fault(f"structure nested deeper than {DEPTH}", at, "make it flatter")
-        if isinstance(event, yaml.ScalarEvent):
+        if kind is yaml.ScalarEvent:
             return _scalar(event, at)
-        return self.sequence(at, depth) if isinstance(event, yaml.SequenceStartEvent) else self.mapping(at, depth)
+        return self.sequence(at, depth) if kind is yaml.SequenceStartEvent else self.mapping(at, depth)
 
     def sequence(self, at: int, depth: int) -> Sequence:
         items = []
-        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
+        while (event := self.event()).__class__ is not yaml.SequenceEndEvent:
             items.append(self.node(event, depth + 1))
         return Sequence(tuple(items), at)
 
     def mapping(self, at: int, depth: int) -> Mapping:
         pairs: list[tuple[Literal | Mark | Mixed, Skeleton]] = []
         seen: set[str] = set()
-        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+        while (event := self.event()).__class__ is not yaml.MappingEndEvent:
             key = self.node(event, depth + 1)
-            if isinstance(key, Sequence | Mapping):
+            if isinstance(key, (Sequence, Mapping)):
                 raise _fault("a list or mapping as a key", key.at, "keys are text")
             self._check_key(key, seen)
-            pairs.append((key, self.node(next(self.events), depth + 1)))
+            pairs.append((key, self.node(self.event(), depth + 1)))
         return Mapping(tuple(pairs), at)
 
     @staticmethod
@@ -155,11 +158,13 @@ def key_text(key: Literal) -> str:
 
 
 def _at(event: Any) -> int:
-    return int(event.start_mark.index) + 1
+    return event.start_mark.index + 1  # type: ignore[no-any-return]
 
 
 def _scalar(event: Any, at: int) -> Literal | Mark | Mixed:
     text, plain = event.value, not event.style  # the C parser says '' where Python's says None
+    if OPEN not in text:
+        return Literal(resolve(text), text, at) if plain else Literal(text, None, at)
     pieces = MARKER.split(text)
     if len(pieces) == 1:
         return Literal(resolve(text), text, at) if plain else Literal(text, None, at)

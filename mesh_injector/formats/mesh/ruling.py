@@ -8,11 +8,10 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from mesh_injector.engine.overlay import Overlay
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Check, Decision, Namespace, Severity
 from mesh_injector.errors import InjectionError
-from mesh_injector.formats.mesh import rendering, variables
+from mesh_injector.formats.mesh import near, rendering, variables
 from mesh_injector.formats.mesh.load import DEFAULT_HOME
 from mesh_injector.formats.mesh.mesh import Mesh
 from mesh_injector.formats.mesh.rendering import Rendering
@@ -39,15 +38,17 @@ class MeshRules:
         self.meshes = tuple(sorted(meshes, key=str))
         self.home = home
         self.unusable = unusable
-        self._selection = Selection(self.meshes)
+        self._selection = Selection(self.meshes, self._choose, {MESH_LABEL})
         self.renderings: Mapping[str, Rendering] = rendering.all_of(self.meshes, last.renderings if last else {})
 
     def decide(self, pod: Pod, namespace: Namespace) -> Decision:
         """Decide about one pod."""
         excluded = self._excluded(pod, namespace)
-        decision = Decision(excluded) if excluded else self._match(pod, namespace)
+        decision = self._match(pod, namespace) if excluded is None else Decision(excluded)
+        if INJECT_LABEL not in pod.labels and INJECT_LABEL not in namespace.labels:
+            return decision
         asked, odd = _asked(pod), _odd_labels(pod, namespace)
-        return replace(decision, asked=asked, warnings=(*odd, *decision.warnings)) if asked or odd else decision
+        return replace(decision, asked=asked, warnings=(*odd, *decision.warnings))
 
     def _excluded(self, pod: Pod, namespace: Namespace) -> Reason | None:
         """Say whom no mesh ever injects, in the contract's order; an object without containers is for the API server to refuse."""
@@ -64,22 +65,24 @@ class MeshRules:
         return Reason.OPTED_OUT_BY_NAMESPACE if namespace.labels.get(INJECT_LABEL) == "disabled" else None
 
     def _match(self, pod: Pod, namespace: Namespace) -> Decision:
-        matched = self._selection.matching(pod, namespace)
-        active = [mesh for mesh in matched if mesh.spec.enable_auto_inject]
-        chosen = choose(active, pod)
+        choice = self._selection.choice(pod, namespace)
+        if isinstance(choice, Decision):
+            return choice
+        found = self.renderings.get(str(choice))
+        decision = found.decide(pod, namespace) if found else rendering.decision(choice, error=choice.fault)
+        unlisted = variables.unlisted(choice, pod.annotations)
+        return replace(decision, warnings=tuple(unlisted)) if unlisted else decision
+
+    @staticmethod
+    def _choose(matched: Sequence[Mesh], labels: Mapping[str, str]) -> Mesh | Decision:
+        """Find the one mesh that injects a pod among those that select it, or the decision that there is none."""
+        chosen = choose([mesh for mesh in matched if mesh.spec.enable_auto_inject], labels)
         if isinstance(chosen, Decision):
             return chosen
         if not chosen:
             return Decision(Reason.AUTO_INJECT_OFF if matched else Reason.NO_MESH_MATCHED)
         best = rank(chosen)
-        return self._inject(best[0], pod, namespace) if len(best) == 1 else _tie(best, chosen)
-
-    def _inject(self, mesh: Mesh, pod: Pod, namespace: Namespace) -> Decision:
-        warnings = tuple(variables.unlisted(mesh, pod.annotations))
-        found = self.renderings.get(str(mesh))
-        made = found.overlay(pod, namespace) if found else mesh.fault
-        overlays, error = ((made,), None) if isinstance(made, Overlay) else ((), made)
-        return Decision(Reason.INJECTED, str(mesh), mesh.digest, overlays=overlays, warnings=warnings, error=error, severity=mesh.severity)
+        return best[0] if len(best) == 1 else _tie(best, chosen)
 
     def forget(self) -> None:
         """Forget what is remembered: every answer is worked out anew, and is the same."""
@@ -90,21 +93,21 @@ class MeshRules:
     def checks(self, pod: Pod, namespace: Namespace) -> tuple[Check, ...]:
         """Explain every mesh: the selector that failed, who outranks it, or by what it selects the pod."""
         excluded = self._excluded(pod, namespace)
-        chosen = self._chosen(pod, namespace)
-        best = rank(chosen) if chosen else []
+        best = self.best(pod, namespace)
         found = [self._check(mesh, pod, namespace, best, excluded) for mesh in self.meshes]
         found += [Check(name, False, why) for name, why in self.unusable.items()]
         return tuple(sorted(found, key=lambda check: check.mesh))
 
-    def _chosen(self, pod: Pod, namespace: Namespace) -> list[Mesh]:
+    def best(self, pod: Pod, namespace: Namespace) -> list[Mesh]:
+        """Find the meshes that come first of those that match a pod: several of them tie."""
         active = [mesh for mesh in self.meshes if mesh.spec.enable_auto_inject and not mesh.mismatch(pod, namespace)]
-        chosen = choose(active, pod)
-        return [] if isinstance(chosen, Decision) else chosen
+        chosen = choose(active, pod.labels)
+        return [] if isinstance(chosen, Decision) or not chosen else rank(chosen)
 
     @staticmethod
     def _check(mesh: Mesh, pod: Pod, namespace: Namespace, best: Sequence[Mesh], excluded: Reason | None) -> Check:
         missed = mesh.mismatch(pod, namespace)
-        why = missed or mesh.why_matched()
+        why = missed + near.hint(mesh, pod, namespace) if missed else mesh.why_matched()
         if not missed:
             why += _fate(mesh, pod, best, excluded)
         return Check(str(mesh), not missed, why)
@@ -137,10 +140,10 @@ def _rank_of(mesh: Mesh) -> str:
     return f"{'home' if mesh.home else 'tenant'} with priority {mesh.priority}{limited}"
 
 
-def choose(active: Sequence[Mesh], pod: Pod) -> list[Mesh] | Decision:
+def choose(active: Sequence[Mesh], labels: Mapping[str, str]) -> list[Mesh] | Decision:
     """Find the meshes to rank: those the pod chooses by label, Enforce before Audit; a decision when the label fits none."""
     enforce = [mesh for mesh in active if mesh.severity is not Severity.AUDIT]
-    label = pod.labels.get(MESH_LABEL)
+    label = labels.get(MESH_LABEL)
     if label is None:
         return enforce or list(active)
     named = [mesh for mesh in active if label in mesh.choices]

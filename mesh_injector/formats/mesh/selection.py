@@ -1,10 +1,10 @@
-"""Which meshes select a pod: what is asked of every pod, so it is remembered by exactly the labels that some selector reads.
+"""Which meshes select a pod, and what follows from that: asked of every pod, so it is remembered by exactly the labels that are read.
 
 Each namespace has a memory of its own: pods with ever new labels crowd out only what is remembered of their neighbours.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, Generic, TypeVar
 
 from mesh_injector.engine.memory import Memory
 from mesh_injector.engine.pod import Pod
@@ -13,6 +13,9 @@ from mesh_injector.formats.mesh.mesh import Mesh
 
 Labels = tuple[tuple[str, str], ...]
 Meshes = tuple[Mesh, ...]
+Choice = TypeVar("Choice")
+Choose = Callable[[Meshes, Mapping[str, str]], Choice]
+"""What follows from the meshes that select a pod and from its labels, of which only those that are read are there."""
 
 ROOM: Final = 16 * 1024 * 1024
 """Bytes for all namespaces together: their names come with the requests, and need not exist."""
@@ -22,53 +25,52 @@ _OVERHEAD: Final = 256
 """Bytes that an entry takes beside its texts, roughly."""
 
 
-class Selection:
-    """The meshes of a snapshot, asked whom they select; `matching` is `mismatch` of every mesh, remembered."""
+class Selection(Generic[Choice]):
+    """The meshes of a snapshot, asked whom they select: `mismatch` of every mesh and what `choose` makes of the others, remembered."""
 
-    def __init__(self, meshes: Sequence[Mesh]) -> None:
-        self._meshes = tuple(meshes)
+    def __init__(self, meshes: Sequence[Mesh], choose: Choose[Choice], reads: Iterable[str] = ()) -> None:
+        """`reads` are the keys of the labels that `choose` reads."""
+        self._meshes, self._choose, self._reads = tuple(meshes), choose, frozenset(reads)
         self._keys = _keys(mesh.namespace_selector.keys for mesh in meshes if mesh.namespace_selector)
-        self._namespaces: Memory[tuple[str, Labels], _InNamespace] = Memory(
+        self._namespaces: Memory[tuple[str, Labels], _InNamespace[Choice]] = Memory(
             self._in_namespace, lambda key, _: PODS_ROOM + _OVERHEAD + len(key[0]) + _size(key[1]), room=ROOM, largest=2 * PODS_ROOM
         )
 
-    def matching(self, pod: Pod, namespace: Namespace) -> Meshes:
-        """Find the meshes that select a pod, in their order."""
-        return self._namespaces((namespace.name, _read(namespace.labels, self._keys))).matching(pod.labels)
+    def choice(self, pod: Pod, namespace: Namespace) -> Choice:
+        """Say what follows from the meshes that select a pod, which come in their order."""
+        within = self._namespaces((namespace.name, _read(namespace.labels, self._keys)))
+        return within.choices(_read(pod.labels, within.keys))
 
     @property
     def hits(self) -> int:
         """How often a pod's answer was remembered."""
-        return sum(one.pods.hits for one in self._namespaces.results())
+        return sum(one.choices.hits for one in self._namespaces.results())
 
     @property
     def weight(self) -> int:
         """The bytes that all memories take, by their weights."""
-        return self._namespaces.weight + sum(one.pods.weight for one in self._namespaces.results())
+        return self._namespaces.weight + sum(one.choices.weight for one in self._namespaces.results())
 
     def forget(self) -> None:
         """Forget all answers."""
         self._namespaces.forget()
 
-    def _in_namespace(self, key: tuple[str, Labels]) -> "_InNamespace":
+    def _in_namespace(self, key: tuple[str, Labels]) -> "_InNamespace[Choice]":
         namespace = Namespace(key[0], dict(key[1]))
-        return _InNamespace([mesh for mesh in self._meshes if not mesh.namespace_mismatch(namespace)])
+        return _InNamespace([mesh for mesh in self._meshes if not mesh.namespace_mismatch(namespace)], self._choose, self._reads)
 
 
-class _InNamespace:
+class _InNamespace(Generic[Choice]):
     """The meshes that select pods of one namespace."""
 
-    def __init__(self, meshes: Sequence[Mesh]) -> None:
-        self._meshes = tuple(meshes)
-        self._keys = _keys(mesh.pod_selector.keys for mesh in meshes if mesh.pod_selector)
-        self.pods: Memory[Labels, Meshes] = Memory(self._among, lambda key, _: _OVERHEAD + _size(key), room=PODS_ROOM)
+    def __init__(self, meshes: Sequence[Mesh], choose: Choose[Choice], reads: frozenset[str]) -> None:
+        self._meshes, self._choose = tuple(meshes), choose
+        self.keys = _keys(mesh.pod_selector.keys for mesh in meshes if mesh.pod_selector) | reads
+        self.choices: Memory[Labels, Choice] = Memory(self._among, lambda key, _: _OVERHEAD + _size(key), room=PODS_ROOM)
 
-    def matching(self, labels: Mapping[str, str]) -> Meshes:
-        return self.pods(_read(labels, self._keys)) if self._meshes else ()
-
-    def _among(self, labels: Labels) -> Meshes:
-        found = dict(labels)
-        return tuple(mesh for mesh in self._meshes if not mesh.pod_mismatch(found))
+    def _among(self, read: Labels) -> Choice:
+        labels = dict(read)
+        return self._choose(tuple(mesh for mesh in self._meshes if not mesh.pod_mismatch(labels)), labels)
 
 
 def _keys(parts: Iterable[frozenset[str]]) -> frozenset[str]:

@@ -53,6 +53,10 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+_TOP: Final = ("apiVersion", "kind", "metadata", "spec", "status")
+"""The fields of every resource."""
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=False)
 
@@ -138,6 +142,8 @@ class MeshSpec(_Model):
 
 def parse(document: Document) -> tuple[MeshSpec | None, tuple[Problem, ...]]:
     """Read the spec of a Mesh document; None and its problems, each with its place in the file, when it does not fit."""
+    if strange := [key for key in document.body if key not in _TOP]:
+        return None, tuple(fitting.unknown(document, (key,), f"a Mesh has no field `{key:.80}`", _TOP) for key in strange[: fitting.TOLD])
     spec = document.body.get("spec")
     spec = {} if spec is None else spec
     if not isinstance(spec, dict):

@@ -46,7 +46,7 @@ class Reader:
         self._ports = bool(named & _PORTS)
         self._every_port = bool(needed & _PORTS) and mesh.spec.require_container_ports
         self._names = "container_names" in named
-        self._overrides = tuple(mesh.spec.overrides) if "values" in named else ()
+        self._overrides = tuple((name, OVERRIDE + name) for name in mesh.spec.overrides) if "values" in named else ()
         self._namespace = "namespace" in named
         self.reads_pod = "pod" in named
         """Whether the template names the whole pod, so that no two contexts are alike."""
@@ -58,7 +58,7 @@ class Reader:
             tuple(container_ports(pod)) if self._ports else (),
             _portless(pod) if self._every_port else "",
             tuple([container.name for container in pod.containers]) if self._names else (),
-            tuple([(name, text) for name in self._overrides if (text := pod.annotations.get(OVERRIDE + name)) is not None]),
+            tuple([(name, pod.annotations[key]) for name, key in self._overrides if key in pod.annotations]) if self._overrides else (),
             (namespace.name, _texts(namespace.labels), _texts(namespace.annotations)) if self._namespace else ("", (), ()),
             pod if self.reads_pod else None,
         )
@@ -70,7 +70,10 @@ def _texts(texts: Mapping[str, str]) -> Texts:
 
 def _portless(pod: Pod) -> str:
     """Name the first container that names no port."""
-    return next((container.name or "?" for container in pod.containers if not container.ports), "")
+    for container in pod.containers:
+        if not container.ports:
+            return container.name or "?"
+    return ""
 
 
 def of(mesh: Mesh, template: PatchTemplate, pod: Pod, namespace: Namespace) -> dict[str, Any]:
@@ -106,7 +109,7 @@ def from_context(mesh: Mesh, template: PatchTemplate, context: Context) -> dict[
 
 def container_ports(pod: Pod) -> list[int]:
     """List the ports of the pod's own containers, any protocol, in order of appearance and without repeats."""
-    return list(dict.fromkeys(port.container_port for container in pod.containers for port in container.ports or ()))
+    return list(dict.fromkeys([port.container_port for container in pod.containers for port in container.ports or ()]))
 
 
 def missing_region(mesh: Mesh, template: PatchTemplate) -> InjectionError | None:
@@ -183,5 +186,5 @@ def _typed(name: str, text: str, model: Any) -> Any:
 
 def unlisted(mesh: Mesh, annotations: Mapping[str, str]) -> list[str]:
     """Warn of override annotations that the mesh does not list: they change nothing."""
-    names = sorted(key[len(OVERRIDE) :] for key in annotations if key.startswith(OVERRIDE))
+    names = sorted([key[len(OVERRIDE) :] for key in annotations if key.startswith(OVERRIDE)])
     return [f"mesh {mesh} lists no override `{name}`: the annotation changes nothing" for name in names if name not in mesh.spec.overrides]

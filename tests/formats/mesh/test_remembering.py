@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from mesh_injector import documents, store
 from mesh_injector.engine import pipeline
-from mesh_injector.engine.overlay import Overlay
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Namespace
 from mesh_injector.engine.site import Site
@@ -149,8 +148,7 @@ def test_what_is_remembered_is_not_changed_by_the_pod_it_was_placed_on() -> None
     rules = load(config()).rules
     first = pipeline.inject(Pod.from_document(changed("metadata|annotations", None)), SHOP, rules)
     kept = json.dumps(first.operations)
-    made = only(rules.renderings).overlay(Pod.from_document(POD), SHOP)
-    assert isinstance(made, Overlay)
+    (made,) = only(rules.renderings).decide(Pod.from_document(POD), SHOP).overlays
     brought = json.dumps([dict(made.metadata), dict(made.spec)])
     again = pipeline.inject(Pod.from_document(changed("metadata|annotations", None)), SHOP, rules)
     assert json.dumps(again.operations) == kept
@@ -194,23 +192,23 @@ def test_the_meshes_that_are_remembered_are_those_whose_selectors_match(
     selectors: list[dict[str, Any]], asked: list[tuple[dict[str, str], str, dict[str, str]]]
 ) -> None:
     rules = load(config("metadata: {labels: {a: b}}\n", *selectors)).rules
-    remembering = selection.Selection(rules.meshes)
+    remembering = selection.Selection(rules.meshes, lambda meshes, _: meshes)
     for labels, name, team in asked * 2:
         pod, namespace = Pod.from_document({"metadata": {"labels": labels}, "spec": {}}), Namespace(name, team)
-        assert remembering.matching(pod, namespace) == tuple(mesh for mesh in rules.meshes if not mesh.mismatch(pod, namespace))
+        assert remembering.choice(pod, namespace) == tuple(mesh for mesh in rules.meshes if not mesh.mismatch(pod, namespace))
 
 
 def test_pods_with_ever_new_labels_crowd_out_only_their_own_namespace() -> None:
     rules = load(
         config("metadata: {labels: {a: b}}\n", {"podSelector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]}})
     ).rules
-    remembering = selection.Selection(rules.meshes)
+    remembering = selection.Selection(rules.meshes, lambda meshes, _: meshes)
     kept = Pod.from_document({"metadata": {"labels": {"app": "web"}}, "spec": {}})
-    before = remembering.matching(kept, SHOP)
+    before = remembering.choice(kept, SHOP)
     for number in range(2_000):
-        remembering.matching(Pod.from_document({"metadata": {"labels": {"app": f"{number:060}"}}, "spec": {}}), Namespace("hostile"))
+        remembering.choice(Pod.from_document({"metadata": {"labels": {"app": f"{number:060}"}}, "spec": {}}), Namespace("hostile"))
     hits = remembering.hits
-    assert remembering.matching(kept, SHOP) == before
+    assert remembering.choice(kept, SHOP) == before
     assert remembering.hits == hits + 1
     assert remembering.weight < 4 * selection.PODS_ROOM
 
@@ -219,9 +217,9 @@ def test_namespaces_that_nobody_knows_take_no_more_than_the_room_for_all() -> No
     rules = load(
         config("metadata: {labels: {a: b}}\n", {"podSelector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]}})
     ).rules
-    remembering = selection.Selection(rules.meshes)
+    remembering = selection.Selection(rules.meshes, lambda meshes, _: meshes)
     for number in range(3_000):
-        remembering.matching(Pod.from_document({"metadata": {"labels": {"app": "x"}}, "spec": {}}), Namespace(f"made-up-{number}"))
+        remembering.choice(Pod.from_document({"metadata": {"labels": {"app": "x"}}, "spec": {}}), Namespace(f"made-up-{number}"))
     assert remembering.weight <= selection.ROOM * 1.1
 
 
@@ -240,8 +238,7 @@ def test_values_that_only_python_takes_for_the_same_are_rendered_anew(before: di
 
 def test_where_containers_stand_does_not_make_an_overlay_grow() -> None:
     rules = load(config("spec: {containers: [{name: app, env: [{name: A, value: b}]}]}\n")).rules
-    made = only(rules.renderings).overlay(Pod.from_document(POD), SHOP)
-    assert isinstance(made, Overlay)
+    (made,) = only(rules.renderings).decide(Pod.from_document(POD), SHOP).overlays
 
     def sites(at: Site) -> int:
         return 1 + sum(map(sites, (*at._members.values(), *at._items.values())))
