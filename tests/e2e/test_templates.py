@@ -13,7 +13,7 @@ from tests.e2e.cluster import Cluster, Network
 
 FOLDER: Final = Path(__file__).parents[2] / "templates"
 NAMES: Final = sorted(folder.name for folder in FOLDER.iterdir())
-RESTRICTED: Final = "pod-security.kubernetes.io/enforce=restricted"
+ENFORCE: Final = "pod-security.kubernetes.io/enforce"
 BRINGS: Final = {"app-mesh": ["proxyinit", "envoy"], "envoy": ["envoy"]}
 """The init containers of each template; those that are not named bring one of their own name."""
 
@@ -26,8 +26,9 @@ def replica(with_controllers: Cluster, tmp_path_factory: pytest.TempPathFactory)
     with webhook.serve(tmp_path_factory.mktemp("templates"), Network.loopback(), FOLDER) as running:
         restricted = webhook.registered(with_controllers, "templates", running, "templates")
         with webhook.registered(with_controllers, "templates-open", running, "templates-open"), restricted:
-            with_controllers.kubectl("label", "namespace", "templates", RESTRICTED).ok()
+            with_controllers.kubectl("label", "namespace", "templates", f"{ENFORCE}=restricted").ok()
             yield running
+            with_controllers.kubectl("label", "namespace", "templates", f"{ENFORCE}-").ok()
 
 
 def pod(name: str, namespace: str) -> dict[str, Any]:
