@@ -42,7 +42,7 @@ PATH: Final = "/mutate"
 BODY_BYTES: Final = 7 * 1024 * 1024
 """An object of an API server is at most 1.5 MiB in etcd and 3 MiB in a request; an update carries two of them."""
 
-_JSON: Final = (b"content-type", b"application/json")
+JSON: Final = (b"content-type", b"application/json")
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 _ALLOW: Final = (b"allow", b"POST")
 _OVERLOADED: Final = InjectionError(
@@ -51,7 +51,7 @@ _OVERLOADED: Final = InjectionError(
 _NOT_READY: Final = InjectionError(Reason.NOT_READY, "the configuration has not been read yet", fix="try again")
 
 Headers = Iterable[tuple[bytes, bytes]]
-_Answer = tuple[int, bytes, Headers]
+Answer = tuple[int, bytes, Headers]
 """HTTP status, body, and headers without the length."""
 
 
@@ -72,7 +72,7 @@ class ReviewEndpoint:
         try:
             answer = await self._http(scope, receive)
             if answer is not None:
-                await _send(send, *answer)
+                await send_answer(send, *answer)
         finally:
             self._metrics.in_flight -= 1
 
@@ -80,19 +80,19 @@ class ReviewEndpoint:
         """Answer one AdmissionReview now, whatever happens inside. Raises ReviewError (400) where it is none."""
         return self._answer(self._decode(body), time.monotonic(), ())
 
-    async def _http(self, scope: Scope, receive: Receive) -> _Answer | None:
+    async def _http(self, scope: Scope, receive: Receive) -> Answer | None:
         """The answer of one HTTP request; None where nobody waits for it any more."""
         try:
-            body = await _read(scope, receive)
-            return 200, await self._in_turn(self._decode(body), scope), [_JSON]
+            body = await read(scope, receive, PATH)
+            return 200, await self._in_turn(self._decode(body), scope), [JSON]
         except ConnectionResetError:
-            self._strangers.info("the client vanished while it sent a review", client=_client(scope))
+            self._strangers.info("the client vanished while it sent a review", client=client_of(scope))
             return None
         except ReviewError as error:
-            self._strangers.info("not a review", status=error.status, what=error.problem.what, client=_client(scope))
-            return error.status, _line(str(error)), [_TEXT, _ALLOW] if error.status == 405 else [_TEXT]
+            self._strangers.info("not a review", status=error.status, what=error.problem.what, client=client_of(scope))
+            return refused(error)
         except Exception:  # noqa: BLE001 - uvicorn would answer 500
-            return 400, _line(str(self._bug(None))), [_TEXT]
+            return refused(ReviewError(self._bug(None).problem))
 
     def _decode(self, body: bytes) -> AdmissionRequest:
         """Read a review; where a bug of ours prevents it, what begins as one is refused. Raises ReviewError (400)."""
@@ -187,9 +187,9 @@ class ReviewEndpoint:
         return admission.bug(reference)
 
 
-async def _read(scope: Scope, receive: Receive) -> bytes:
+async def read(scope: Scope, receive: Receive, path: str) -> bytes:
     """The body within its limits. Raises ReviewError (404, 405, 413, 415), and ConnectionResetError where the client is gone."""
-    _check(scope)
+    _check(scope, path)
     chunks: list[bytes] = []
     size, more = 0, True
     while more:
@@ -204,10 +204,10 @@ async def _read(scope: Scope, receive: Receive) -> bytes:
     return b"".join(chunks)
 
 
-def _check(scope: Scope) -> None:
+def _check(scope: Scope, path: str) -> None:
     """What the request line and the headers can tell, before anything is read."""
-    if scope["path"] != PATH:
-        raise _wrong(404, f"there is nothing at {scope['path']!r:.100}", f"send reviews to {PATH}")
+    if scope["path"] != path:
+        raise _wrong(404, f"there is nothing at {scope['path']!r:.100}", f"send reviews to {path}")
     if scope["method"] != "POST":
         raise _wrong(405, f"{scope['method']!r:.40} is no way to send a review", "use POST")
     headers = dict(scope["headers"])
@@ -231,11 +231,18 @@ def _line(text: str) -> bytes:
     return f"{text}\n".encode(errors="backslashreplace")
 
 
-def _client(scope: Scope) -> str:
+def client_of(scope: Scope) -> str:
+    """The address of whoever sent a request."""
     return scope["client"][0] if scope.get("client") else ""
 
 
-async def _send(send: Send, status: int, body: bytes, headers: Headers) -> None:
+def refused(error: ReviewError) -> Answer:
+    """The answer to what is no review: its status, and one line."""
+    return error.status, _line(str(error)), [_TEXT, _ALLOW] if error.status == 405 else [_TEXT]
+
+
+async def send_answer(send: Send, status: int, body: bytes, headers: Headers) -> None:
+    """Answer one request."""
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
     await send({"type": "http.response.body", "body": body})

@@ -34,6 +34,9 @@ class Limits:
     waiting: int = 512
     """Reviews that wait for their turn; above that one of the namespace that has most of them is refused."""
 
+    confirm_seconds: float = 1
+    """How long a change that would be refused waits for news of the objects it works with, which may have been applied just before it."""
+
     certificate_seconds: float = 10
     """How often the TLS folder is read again."""
 

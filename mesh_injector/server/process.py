@@ -20,12 +20,13 @@ from uvicorn.loops.auto import auto_loop_factory
 import mesh_injector
 from mesh_injector import certs, directory
 from mesh_injector.metrics import Metrics
-from mesh_injector.server import follower, listener, tracing
+from mesh_injector.server import follower, listener, tracing, validator
 from mesh_injector.server.app import Readiness, health
 from mesh_injector.server.endpoint import PATH, ReviewEndpoint
 from mesh_injector.server.limits import Traffic
 from mesh_injector.server.options import Options
 from mesh_injector.server.turns import Turns
+from mesh_injector.server.validator import ValidationEndpoint
 from mesh_injector.store import Store
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -113,10 +114,11 @@ async def _serving(options: Options, nudges: Nudges) -> AsyncIterator[_Server]:
         tracing.exporting() if options.is_traced else contextlib.nullcontext() as trace,
     ):
         addresses = _addresses(options.host, port, health_port, pair.ca)
+        reviews = ReviewEndpoint(current, metrics, Turns(limits.waiting), trace)
         async with (
             listener.accepting(health(readiness, metrics), health_port, limits),
             contextlib.aclosing(directory.follow(options.sources, nudge=nudges.source)) as readings,
-            listener.accepting(ReviewEndpoint(current, metrics, Turns(limits.waiting), trace), port, limits, tls) as traffic,
+            listener.accepting(validator.beside(reviews, ValidationEndpoint(current, limits)), port, limits, tls) as traffic,
         ):
             server = _Server(addresses, readiness, traffic)
             await following.first(readings)

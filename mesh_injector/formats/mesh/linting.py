@@ -47,14 +47,15 @@ class _Findings:
 
     sources: tuple[str, ...]
     entries: Mapping[str, Origin] = field(default_factory=dict)
-    found: dict[tuple[str, Origin], Finding] = field(default_factory=dict)
+    found: dict[tuple[str, str], Finding] = field(default_factory=dict)
     prefix: str = ""
 
     def tell(self, severity: Severity, problem: Problem) -> None:
         problem = replace(problem, what=f"{self.prefix}{problem.what}")
         place = self._place(problem.where)
         code = CODES[Reason.UNDEFINED_VARIABLE] if problem.code == VALUE_MISSING else problem.code
-        self.found.setdefault((code, place), Finding(severity, problem, place))
+        here = str(place) if place.line else problem.where
+        self.found.setdefault((code, here if here != place.source else f"{here}: {problem.what}"), Finding(severity, problem, place))
 
     def _place(self, where: str) -> Origin:
         """Read the place in a file out of a message; that of the ConfigMap's entry where a template stands in no block of a file."""
