@@ -129,6 +129,16 @@ _OTHERS: Final[dict[str, Meaning]] = {
     reasons.CLUSTER_REFUSED: Meaning(
         "ClusterRefused", "The API server refuses a request.", "The message is its own; if it is overloaded, try again."
     ),
+    reasons.NOT_REGISTERED: Meaning(
+        "NotRegistered",
+        "The webhook configuration is not there or does not hold the entry of the Mesh, so the API server asks about none of its pods.",
+        "Apply the installation's MutatingWebhookConfiguration again; its entries are then filled in.",
+    ),
+    reasons.NO_ROOM: Meaning(
+        "NoRoom",
+        "The webhook configuration has no room for the entry of the Mesh: too many home meshes, or selectors that are too long.",
+        "Let one Mesh select what several do, by one label.",
+    ),
     reasons.OVERRIDE_WITHOUT_VALUE: Meaning(
         "OverrideWithoutValue",
         "An override names no value of the Mesh, so a pod may set any text, and the template has none without it.",
