@@ -6,13 +6,13 @@ It works without typed models, since those of `kubernetes` know nothing of custo
 import asyncio
 import contextlib
 import functools
-import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import aiohttp
+import msgspec
 from kubernetes.aio import client as kubernetes
 from kubernetes.aio import config as kubernetes_config
 from kubernetes.aio.client import rest
@@ -98,8 +98,10 @@ class Cluster:
         """Wait for a part of an answer. Raises ClusterError where it does not come."""
         try:
             return await answer
-        except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: a line too long for the reader
+        except (aiohttp.ClientError, OSError) as error:
             raise self._unreachable(error) from error
+        except ValueError as error:  # a line too long for the reader
+            raise self._strange() from error
 
     async def _send(self, question: "_Question") -> aiohttp.ClientResponse:
         parts = await self.api.param_serialize(
@@ -116,8 +118,8 @@ class Cluster:
 
     def _decoded(self, data: bytes) -> Object:
         try:
-            body = json.loads(data)
-        except (ValueError, RecursionError) as error:
+            body = msgspec.json.decode(data)
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise self._strange() from error
         if not isinstance(body, dict):
             raise self._strange()
@@ -131,12 +133,12 @@ class Cluster:
 
     def _strange(self) -> ClusterError:
         fix = "check that the address is that of an API server"
-        return ClusterError(Problem(reasons.CLUSTER_UNREACHABLE, "the answer is no JSON object", self.api.configuration.host, fix))
+        return ClusterError(Problem(reasons.CLUSTER_UNREACHABLE, "the answer is no JSON object", self.api.configuration.host, fix), 200)
 
     def _refused(self, status: int, data: bytes, question: "_Question") -> ClusterError:
         try:
-            message = str(json.loads(data)["message"])
-        except (ValueError, RecursionError, LookupError, TypeError):
+            message = str(msgspec.json.decode(data)["message"])
+        except (msgspec.DecodeError, ValueError, RecursionError, LookupError, TypeError):
             message = f"{question.method} {question.path} was answered with HTTP {status}"
         what, host = printable(message)[:_MESSAGE], self.api.configuration.host
         if status in (401, 403):
