@@ -35,7 +35,7 @@ class Pace:
     release: float = 2
 
 
-class Deposed(Exception):  # noqa: N818 - no error: another replica may lead by now
+class Deposed(Exception):
     """The term is over: whoever wanted to write must not."""
 
 
@@ -88,9 +88,8 @@ class Leadership:
         self._changed(False)
         for number in itertools.count(1):
             term = Term(f"{self._identity}/{number}")
-            while not await self._attempt(term):
-                await asyncio.sleep(self._pace.retry)
-            await self._reign(term, work)
+            if await self._attempt(term):
+                await self._reign(term, work)
             await asyncio.sleep(self._pace.retry)
         raise AssertionError
 

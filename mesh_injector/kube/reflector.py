@@ -44,11 +44,18 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is reflected: a resource, of one namespace or of all, with a label selector or without."""
+    """What is reflected: a resource, of one namespace or of all, with a label selector or without, or one object by its name."""
 
     resource: Resource
     namespace: str = ""
     labels: str = ""
+    name: str = ""
+
+    @property
+    def selectors(self) -> dict[str, str]:
+        """How a list or watch asks for it; rights to one object by its name count where it is asked for by this field."""
+        by_name = {"fieldSelector": f"metadata.name={self.name}"} if self.name else {}
+        return {"labelSelector": self.labels, **by_name}
 
 
 Changed = Callable[[Key, Object | None], None]
@@ -117,7 +124,7 @@ class Reflector:
             "allowWatchBookmarks": "true",
             "resourceVersion": self._version,
             "timeoutSeconds": seconds,
-            "labelSelector": self.scope.labels,
+            **self.scope.selectors,
         }
         async with self._cluster.lines(self.scope.resource.path(self.scope.namespace), query, self._pace.idle_seconds) as events:
             async for event in events:
@@ -179,7 +186,7 @@ class Reflector:
 async def listed(cluster: Cluster, scope: Scope, page: int = PAGE) -> tuple[dict[Key, Object], str]:
     """Read all objects of a scope, page by page, and the resource version of the list. Raises ClusterError."""
     found: dict[Key, Object] = {}
-    query: dict[str, str | int] = {"limit": page, "labelSelector": scope.labels}
+    query: dict[str, str | int] = {"limit": page, **scope.selectors}
     while True:
         answer = await cluster.get(scope.resource.path(scope.namespace), query)
         version = _version(answer)
