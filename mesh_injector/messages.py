@@ -118,6 +118,27 @@ _OTHERS: Final[dict[str, Meaning]] = {
     reasons.TRACING_MISSING: Meaning(
         "TracingMissing", "`--tracing` needs libraries that are not installed.", "Install the extra `tracing`, or leave the flag out."
     ),
+    reasons.CLUSTER_UNREACHABLE: Meaning(
+        "ClusterUnreachable",
+        "No cluster can be found, or its API server cannot be reached or is none.",
+        "Check that it runs, and name the right `--kubeconfig` and `--context`.",
+    ),
+    reasons.CLUSTER_FORBIDDEN: Meaning(
+        "ClusterForbidden", "The credentials may not do what is needed.", "Use others, or have it granted; the message says what."
+    ),
+    reasons.CLUSTER_REFUSED: Meaning(
+        "ClusterRefused", "The API server refuses a request.", "The message is its own; if it is overloaded, try again."
+    ),
+    reasons.NOT_REGISTERED: Meaning(
+        "NotRegistered",
+        "The webhook configuration is not there or does not hold the entry of the Mesh, so the API server asks about none of its pods.",
+        "Apply the installation's MutatingWebhookConfiguration again; its entries are then filled in.",
+    ),
+    reasons.NO_ROOM: Meaning(
+        "NoRoom",
+        "The webhook configuration has no room for the entry of the Mesh: too many home meshes, or selectors that are too long.",
+        "Let one Mesh select what several do, by one label.",
+    ),
     reasons.OVERRIDE_WITHOUT_VALUE: Meaning(
         "OverrideWithoutValue",
         "An override names no value of the Mesh, so a pod may set any text, and the template has none without it.",

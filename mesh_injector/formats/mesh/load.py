@@ -26,18 +26,22 @@ _OUR_FIELDS: Final = frozenset({"enableAutoInject", "injectionSelector", "sideca
 """What a Mesh of no other product has."""
 
 Name = tuple[str, str]
+Wrong = tuple[Reason, Problem]
+"""What is wrong with a Mesh, and the reason that stands for it; NotReady where the document itself does not fit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """Compiled meshes in the order of their names, those that cannot be used and why, the templates, everything that is wrong, and
-    which meshes are `stale`: their document has become wrong, so that the last good one serves on."""
+    which meshes are `stale`: their document has become wrong, so that the last good one serves on. `wrong` says of each mesh what is
+    wrong with what its author wrote last, also where that is off, or where something older serves on."""
 
     meshes: tuple[Mesh, ...] = ()
     unusable: Mapping[str, str] = field(default_factory=dict)
     templates: Mapping[TemplateKey, PatchTemplate] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     stale: frozenset[str] = frozenset()
+    wrong: Mapping[str, tuple[Wrong, ...]] = field(default_factory=dict)
 
 
 def load(documents: Iterable[Document], home: str = DEFAULT_HOME, last: Loaded | None = None) -> Loaded:
@@ -54,6 +58,7 @@ class _Loading:
         self.problems: list[Problem] = []
         self.unusable: dict[str, str] = {}
         self.stale: set[str] = set()
+        self.wrong: dict[str, tuple[Wrong, ...]] = {}
         self.templates: dict[TemplateKey, PatchTemplate] = {}
         self.invalid: dict[TemplateKey, InjectionError] = {}
         self.good: dict[str, list[PatchTemplate]] = {}
@@ -74,7 +79,8 @@ class _Loading:
 
     def run(self) -> Loaded:
         meshes = tuple(filter(None, (self._mesh(*each) for each in sorted(self.mesh_documents.items()))))
-        return Loaded(meshes, self.unusable, self.templates, tuple(dict.fromkeys(self.problems)), frozenset(self.stale))
+        problems = tuple(dict.fromkeys(self.problems))
+        return Loaded(meshes, self.unusable, self.templates, problems, frozenset(self.stale), self.wrong)
 
     def _by_name(self, documents: Iterable[Document]) -> dict[Name, Document]:
         found: dict[Name, Document] = {}
@@ -91,6 +97,7 @@ class _Loading:
         problems += self._names(document)
         self.problems += problems
         if parsed is None or problems:
+            self._mark("/".join(name), Reason.NOT_READY, problems[0])
             last = self.last_meshes.get(name)
             if last is None:
                 self.unusable["/".join(name)] = f"cannot be used: [{problems[0].code}] {problems[0].what}"
@@ -119,6 +126,8 @@ class _Loading:
             path, code = ("spec", "injectionSelector"), reasons.CODES[Reason.SELECTOR_INVALID]
             if mesh.spec.enable_auto_inject or parts:
                 self._tell(document, path, code, f"mesh {mesh}: {error}", "correct the selector")
+            problem = Problem(code, str(error), str(document.locate(path)), "correct the selector")
+            self._mark(str(mesh), Reason.SELECTOR_INVALID, problem)
             last = self.last_meshes.get((mesh.namespace, mesh.name))
             if mesh.spec.enable_auto_inject and last and not last.selector_fault:
                 self.stale.add(str(last))
@@ -143,6 +152,7 @@ class _Loading:
             fault = error
         if fault is None:
             return replace(mesh, template=template, fault=None)
+        self._mark(str(mesh), fault.reason, fault.problem)
         is_told = mesh.spec.enable_auto_inject
         last = self._last_good(mesh, source.name) if key and (is_told or key in self.invalid) else None
         if last is not None:
@@ -206,6 +216,9 @@ class _Loading:
                 raise
         return self.templates[key]
 
+    def _mark(self, mesh: str, reason: Reason, problem: Problem) -> None:
+        self.wrong[mesh] = (*self.wrong.get(mesh, ()), (reason, problem))
+
     def _tell_fault(self, mesh: Mesh, document: Document, fault: InjectionError, serving: str = "") -> None:
         problem = replace(fault.problem, what=f"{fault.problem.what}{serving}")
         if problem.where.startswith("spec."):
@@ -231,8 +244,11 @@ def _is_meant_as_mesh(document: Document) -> bool:
 
 
 def _metadata(document: Document) -> dict[str, Any]:
-    found = {name: (document.body.get("metadata") or {}).get(name) for name in ("labels", "annotations")}
-    return {name: {key: str(value) for key, value in texts.items()} for name, texts in found.items() if isinstance(texts, dict)}
+    metadata = document.body.get("metadata") or {}
+    found = {name: metadata.get(name) for name in ("labels", "annotations")}
+    texts = {name: {key: str(value) for key, value in texts.items()} for name, texts in found.items() if isinstance(texts, dict)}
+    generation = metadata.get("generation")
+    return {**texts, "generation": generation if isinstance(generation, int) else 0}
 
 
 def _selectors(parts: InjectionSelector | None) -> tuple[Selector | None, Selector | None]:
