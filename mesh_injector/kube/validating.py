@@ -47,5 +47,4 @@ def _made(target: Target, name: str, rule: dict[str, Any], objects: dict[str, An
         "sideEffects": "None",
         "timeoutSeconds": 5,
         "admissionReviewVersions": ["v1"],
-        "matchConditions": [],
     }

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mesh_injector.kube import validating
+from mesh_injector.kube.entries import Target
 from tests.e2e import installation, processes
 from tests.e2e.cluster import Cluster
 from tests.e2e.conftest import Start
@@ -123,3 +125,14 @@ def test_a_tenant_edits_the_meshes_of_its_namespace_and_of_no_other(with_tenant:
 def test_the_crd_that_is_installed_is_the_one_that_is_generated() -> None:
     generated, installed = (ROOT / folder / "mesh-injector.io_meshes.yaml" for folder in ("crds", "config/crd"))
     assert installed.read_bytes() == generated.read_bytes()
+
+
+def test_the_api_server_takes_our_entries_as_they_are_written(cluster: Cluster) -> None:
+    made = validating.entries(Target(url="https://127.0.0.1:1"))
+    head = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": {"name": "written"}}
+    cluster.apply({**head, "webhooks": list(made.values())}).ok()
+    try:
+        found = {one["name"]: one for one in cluster.get("validatingwebhookconfiguration", "written")["webhooks"]}
+        assert found == made
+    finally:
+        cluster.kubectl("delete", "validatingwebhookconfiguration", "written").ok()
