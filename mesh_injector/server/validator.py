@@ -7,6 +7,7 @@ import asyncio
 import secrets
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -15,7 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
 from mesh_injector import admission, logs, validation
-from mesh_injector.errors import InjectionError, ReviewError
+from mesh_injector.documents import Document
+from mesh_injector.errors import ClusterError, InjectionError, ReviewError
 from mesh_injector.formats.mesh import proposal
 from mesh_injector.formats.mesh.proposal import Advice, Proposal
 from mesh_injector.reasons import Reason
@@ -31,6 +33,9 @@ WAITING: Final = 32
 WAITING_OF_ONE: Final = 8
 """So many of them are of one namespace."""
 
+Find = Callable[[str, str], Awaitable[Document | None]]
+"""Looks for a ConfigMap, by namespace and name, that the snapshot does not have. May raise ClusterError."""
+
 _OVERLOADED: Final = InjectionError(Reason.OVERLOADED, "more changes came than can be tried in time")
 _NOT_READY: Final = InjectionError(Reason.NOT_READY, "the configuration has not been read yet")
 
@@ -45,10 +50,10 @@ def beside(reviews: ASGIApp, validations: ASGIApp) -> ASGIApp:
 
 
 class ValidationEndpoint:
-    """Answers `POST /validate` by the newest snapshot of a store."""
+    """Answers `POST /validate` by the newest snapshot of a store, and by what `find` finds beside it."""
 
-    def __init__(self, store: Store, limits: Limits) -> None:
-        self._store, self._limits = store, limits
+    def __init__(self, store: Store, limits: Limits, find: Find | None = None) -> None:
+        self._store, self._limits, self._find = store, limits, find
         self._thread = ThreadPoolExecutor(1, "validation")
         self._waiting: Counter[str] = Counter()
         self._log: FilteringBoundLogger = structlog.get_logger().bind()
@@ -103,8 +108,18 @@ class ValidationEndpoint:
     async def _try(self, change: Proposal, snapshot: Snapshot | None) -> Advice:
         if snapshot is None:
             return validation.unjudged(_NOT_READY)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, proposal.judge, change, snapshot.documents, snapshot.rules.home)
+        home, documents = snapshot.rules.home, snapshot.documents
+        documents += await self._found(proposal.missing(change, documents, home))
+        return await asyncio.get_running_loop().run_in_executor(self._thread, proposal.judge, change, documents, home)
+
+    async def _found(self, names: list[tuple[str, str]]) -> tuple[Document, ...]:
+        if self._find is None or not names:
+            return ()
+        try:
+            found = await self._find(*names[0])
+        except (ClusterError, ValueError):  # forbidden, away, or no name at all: it counts as not there, which is a warning
+            return ()
+        return (found,) if found else ()
 
     def _tell(self, request: ValidationRequest, advice: Advice, seconds: float) -> None:
         """Write one line for a change that is judged; a refusal is what someone will look for."""

@@ -14,11 +14,13 @@ import pytest
 import yaml
 
 from mesh_injector import documents, store
+from mesh_injector.documents import Document, Origin
+from mesh_injector.errors import ClusterError, Problem
 from mesh_injector.formats.mesh import proposal
 from mesh_injector.server import Options
 from mesh_injector.server.endpoint import BODY_BYTES
 from mesh_injector.server.options import Limits
-from mesh_injector.server.validator import WAITING_OF_ONE, ValidationEndpoint
+from mesh_injector.server.validator import WAITING_OF_ONE, Find, ValidationEndpoint
 from mesh_injector.store import Store
 from tests.server.conftest import MESH, Client
 
@@ -26,6 +28,7 @@ JSON = {"Content-Type": "application/json"}
 Sample = Callable[[str], dict[str, Any]]
 Eventually = Callable[..., object]
 MESH_DOCUMENT, CONFIG_MAP = yaml.safe_load_all(MESH)
+FIRST = {**MESH_DOCUMENT, "metadata": {"name": "first", "namespace": "shop"}}
 BROKEN = "containers: [{name: envoy, imagee: envoy:v1}]"
 
 
@@ -117,17 +120,40 @@ def test_one_namespace_takes_no_more_than_its_places() -> None:
 
 
 async def one_namespace_too_many() -> None:
-    snapshot = store.load(documents.parse(MESH, "mesh.yaml").documents)
-    endpoint = ValidationEndpoint(Store(snapshot), Limits(confirm_seconds=60))
-    early = [asyncio.create_task(ask(endpoint, with_template(BROKEN))) for _ in range(WAITING_OF_ONE)]
-    late = asyncio.create_task(ask(endpoint, with_template(BROKEN)))
+    busy = endpoint(confirm_seconds=60)
+    early = [asyncio.create_task(ask(busy, with_template(BROKEN))) for _ in range(WAITING_OF_ONE)]
+    late = asyncio.create_task(ask(busy, with_template(BROKEN)))
     first, _ = await asyncio.wait([*early, late], return_when=asyncio.FIRST_COMPLETED)
     assert first == {late}
     assert (await late)["warnings"][0].startswith("[MI503]")
     elsewhere = {**CONFIG_MAP, "metadata": {**CONFIG_MAP["metadata"], "namespace": "shop"}}
-    assert await ask(endpoint, elsewhere) == {"uid": "u", "allowed": True}
+    assert await ask(busy, elsewhere) == {"uid": "u", "allowed": True}
     assert [(await one)["allowed"] for one in early] == [True] * WAITING_OF_ONE
-    assert await ask(endpoint, CONFIG_MAP) == {"uid": "u", "allowed": True}
+    assert await ask(busy, CONFIG_MAP) == {"uid": "u", "allowed": True}
+
+
+@pytest.mark.parametrize(("template", "allowed"), [(BROKEN, False), ("containers: [{name: envoy, image: envoy:v1}]", True)])
+def test_a_mesh_is_tried_with_a_config_map_that_only_the_api_server_knows(template: str, allowed: bool) -> None:
+    async def find(namespace: str, name: str) -> Document:
+        assert (namespace, name) == ("shop", "envoy")
+        return Document({**with_template(template), "metadata": {**CONFIG_MAP["metadata"], "namespace": "shop"}}, Origin("ConfigMap"))
+
+    answer = asyncio.run(ask(endpoint(find), FIRST))
+    assert (answer["allowed"], answer.get("warnings")) == (allowed, None)
+
+
+@pytest.mark.parametrize("error", [ClusterError(Problem("MI801", "away")), ValueError("no name")])
+def test_a_config_map_that_cannot_be_looked_for_is_one_that_is_not_there(error: Exception) -> None:
+    async def find(namespace: str, name: str) -> Document:
+        raise error
+
+    answer = asyncio.run(ask(endpoint(find), FIRST))
+    assert (answer["allowed"], [warning[:7] for warning in answer["warnings"]]) == (True, ["[MI205]"])
+
+
+def endpoint(find: Find | None = None, confirm_seconds: float = 0) -> ValidationEndpoint:
+    snapshot = store.load(documents.parse(MESH, "mesh.yaml").documents)
+    return ValidationEndpoint(Store(snapshot), Limits(confirm_seconds=confirm_seconds), find)
 
 
 async def ask(endpoint: ValidationEndpoint, new: Any) -> Any:

@@ -52,6 +52,17 @@ def judge(change: Proposal, documents: Iterable[Document], home: str) -> Advice:
     return Advice(tuple(each.problem for each in breaks), tuple(each.problem for each in told))
 
 
+def missing(change: Proposal, documents: Iterable[Document], home: str) -> list[tuple[str, str]]:
+    """Name the ConfigMap that a Mesh works with and that is not among the documents: namespace and name, or nothing.
+
+    A cluster's templates are watched where Meshes are, so that of the first Mesh in a namespace is not known yet.
+    """
+    new = change.new
+    if new is None or not is_mesh(new) or not _is_on(new) or _partners(new, documents):
+        return []
+    return [name for name in refs.named((new,)) if new.namespace in (home, name[0])]
+
+
 def _before(change: Proposal, documents: Iterable[Document], home: str) -> tuple[Finding, ...]:
     """What was wrong without the change. A new Mesh brings its ConfigMap's faults into force; a new ConfigMap those of no Mesh."""
     if change.old is not None:

@@ -164,6 +164,19 @@ def test_objects_of_other_products_are_let_pass() -> None:
     assert judged(new=document("other.example/v1", "Mesh", {"name": "a", "namespace": "b"}, spec={"enableAutoInject": 1})) == Advice()
 
 
+def test_a_config_map_that_is_not_known_is_named_where_the_mesh_may_name_it() -> None:
+    def missing(new: Document, *documents: Document) -> list[tuple[str, str]]:
+        return proposal.missing(Proposal(new=new), documents, HOME)
+
+    elsewhere = {"name": "envoy", "namespace": "other"}
+    assert missing(mesh(namespace="shop")) == [("shop", "envoy")]
+    assert missing(mesh(sidecarPatchConfigMap=elsewhere)) == [("other", "envoy")]
+    assert missing(mesh(namespace="shop", sidecarPatchConfigMap=elsewhere)) == []
+    assert missing(mesh(), config_map(GOOD)) == []
+    assert missing(mesh(enableAutoInject=False)) == []
+    assert missing(config_map(GOOD)) == []
+
+
 @pytest.mark.parametrize("attack", corpora.templates(), ids=lambda attack: attack.id)
 def test_a_hostile_template_is_refused(attack: corpora.Attack) -> None:
     assert judged(mesh(values=corpora.data()), new=config_map(attack.template)).errors
