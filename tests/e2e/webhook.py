@@ -10,7 +10,7 @@ import json
 import ssl
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,8 +54,8 @@ def issue_certificate(folder: Path, *hosts: str) -> certs.Pair:
 
 
 @contextlib.contextmanager
-def serve(folder: Path, network: Network, source: Path, name: str = NAME, tls: Path | None = None) -> Iterator[Replica]:
-    """Run `mesh-injector serve` on a source while the block lasts, on the network's two ports: reviews, and health.
+def serve(folder: Path, network: Network, flags: Sequence[str], name: str = NAME, tls: Path | None = None) -> Iterator[Replica]:
+    """Run `mesh-injector serve` with these flags while the block lasts, on the network's two ports: reviews, and health.
 
     At the end it is killed, since after a SIGTERM it would go on accepting for some seconds.
     """
@@ -63,7 +63,7 @@ def serve(folder: Path, network: Network, source: Path, name: str = NAME, tls: P
     if not tls.exists():
         issue_certificate(tls, network.address)
     command = (
-        *(*network.enter, sys.executable, "-m", "mesh_injector", "serve", "-v", f"--source={source}", f"--tls-dir={tls}"),
+        *(*network.enter, sys.executable, "-m", "mesh_injector", "serve", "-v", *flags, f"--tls-dir={tls}"),
         *(f"--host={network.address}", f"--port={network.ports[0]}", f"--health-port={network.ports[1]}"),
     )
     with processes.child(command, folder / f"{name}.log") as process:
