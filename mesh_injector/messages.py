@@ -57,6 +57,10 @@ _OF_REASONS: Final[dict[Reason, tuple[str, str]]] = {
         "The pod's label chooses a mesh that is unknown or does not match.",
         "Correct the label `mesh-injector.io/mesh`, or remove it.",
     ),
+    Reason.NAMESPACE_UNKNOWN: (
+        "The pod's namespace does not exist.",
+        "Create it first.",
+    ),
     Reason.TEMPLATE_INVALID: (
         "The template is not in the template language, or an expression cannot be evaluated.",
         "The message says what to write instead; docs/templates.md has the whole language.",
@@ -94,8 +98,8 @@ _OF_REASONS: Final[dict[Reason, tuple[str, str]]] = {
         "Try again; if it stays, run more replicas.",
     ),
     Reason.NOT_READY: (
-        "The server has not read its configuration yet.",
-        "Try again; `/readyz` says what is missing.",
+        "The server has not read its configuration yet, or does not know yet what the API server knows of a mesh or a namespace.",
+        "Try again; `/readyz` and the log say what is missing.",
     ),
     Reason.INTERNAL: (
         "A bug of mesh-injector; the message has a reference.",

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     RENDERED_INVALID_POD = "RenderedInvalidPod"
     FIELD_NOT_ALLOWED = "FieldNotAllowed"
     NAME_COLLISION = "NameCollision"
+    NAMESPACE_UNKNOWN = "NamespaceUnknown"
     MESH_UNKNOWN = "MeshUnknown"
     NOT_READY = "NotReady"
     OVERLOADED = "Overloaded"
@@ -57,6 +58,7 @@ CODES: Final[dict[Reason, str]] = {
     Reason.SELECTOR_INVALID: "MI208",
     Reason.OVERRIDE_INVALID: "MI209",
     Reason.MESH_UNKNOWN: "MI210",
+    Reason.NAMESPACE_UNKNOWN: "MI211",
     Reason.TEMPLATE_INVALID: "MI301",
     Reason.UNDEFINED_VARIABLE: "MI302",
     Reason.RENDER_LIMIT: "MI303",

@@ -7,9 +7,8 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final, NoReturn, Protocol
 
 import structlog
 
@@ -58,14 +57,22 @@ class Scope:
         return {"labelSelector": self.labels, **by_name}
 
 
-Changed = Callable[[Key, Object | None], None]
-"""What is told of each object that came, changed, or is gone (None)."""
+class Listener(Protocol):
+    """Who is told what a reflector learns."""
+
+    def changed(self, key: Key, body: Object | None) -> None:
+        """Take an object that came or changed, or None for one that is gone."""
+        ...
+
+    def state(self) -> None:
+        """Take notice that everything was listed, or that it cannot be, or can be again."""
+        ...
 
 
 class Reflector:
     """Keeps `objects` as the API server has them, without `managedFields`; a deletion that was missed is told after the next list."""
 
-    def __init__(self, cluster: Cluster, scope: Scope, changed: Changed, pace: Pace | None = None) -> None:
+    def __init__(self, cluster: Cluster, scope: Scope, listener: Listener, pace: Pace | None = None) -> None:
         self.scope = scope
         self.objects: dict[Key, Object] = {}
         self.synced = False
@@ -75,8 +82,8 @@ class Reflector:
         self.last_event = 0.0
         """When the API server was last heard, in Unix time."""
         self.restarts: Counter[str] = Counter()
-        """How often a watch began anew, by reason: `ended`, `expired`, `unreachable`, `forbidden`, `unreadable` or `refused`."""
-        self._cluster, self._changed, self._pace = cluster, changed, pace or Pace()
+        """How often a watch began anew, by reason: `ended`, or what failed, one of the words of `_REASONS`, `refused` or `internal`."""
+        self._cluster, self._listener, self._pace = cluster, listener, pace or Pace()
         self._version, self._failures = "", 0
 
     async def run(self) -> NoReturn:
@@ -94,6 +101,10 @@ class Reflector:
                 self._restart("ended")
             except ClusterError as error:
                 self._fail(error)
+            except Exception:  # noqa: BLE001 - it is told, and to list again is the best that can be done
+                _log.exception("internal error while watching", kind=self.scope.resource.kind)
+                self._version = ""
+                self._restart("internal")
             await asyncio.sleep(self._delay())
 
     def offer(self, body: Object) -> None:
@@ -113,8 +124,11 @@ class Reflector:
             self._remove(gone)
         for body in found.values():
             self._put(body)
-        self._version, self.synced = version, True
+        self._version = version
         self._heard()
+        if not self.synced:
+            self.synced = True
+            self._listener.state()
 
     async def _watch(self) -> None:
         """Follow one watch to its end."""
@@ -153,22 +167,25 @@ class Reflector:
         name, known = _key(body), self.objects.get(_key(body))
         self.objects[name] = body
         if known is None or _version(known) != _version(body):
-            self._changed(name, body)
+            self._listener.changed(name, body)
 
     def _remove(self, name: Key) -> None:
         if self.objects.pop(name, None) is not None:
-            self._changed(name, None)
+            self._listener.changed(name, None)
 
     def _heard(self) -> None:
+        self.last_event = time.time()
         if self.error is not None:
             _log.info("watching again", kind=self.scope.resource.kind, namespace=self.scope.namespace)
-        self.error, self.last_event = None, time.time()
+            self.error = None
+            self._listener.state()
 
     def _fail(self, error: ClusterError) -> None:
-        if self.error is None or self.error.status != error.status:
+        known, self.error = self.error, error
+        if known is None or known.status != error.status:
             what, where = error.problem.what, error.problem.where
             _log.warning("not watching", kind=self.scope.resource.kind, namespace=self.scope.namespace, what=what, where=where)
-        self.error = error
+            self._listener.state()
         if error.status not in _RESUMED:
             self._version = ""
         self._restart(_REASONS.get(error.status, "refused"))

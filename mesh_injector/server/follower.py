@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from mesh_injector import certs, store
-from mesh_injector.directory import Reading
+from mesh_injector.documents import Reading
 from mesh_injector.errors import ConfigError, Problem
 from mesh_injector.metrics import Metrics
 from mesh_injector.server.app import Readiness
@@ -52,7 +52,7 @@ class Follower:
     async def _load(self, reading: Reading) -> None:
         """Load in a thread, which lets reviews pass."""
         before = self._current.snapshot
-        after = await asyncio.to_thread(self._current.replace, reading.documents, reading.broken)
+        after = await asyncio.to_thread(self._current.replace, reading.documents, reading.broken, reading.unread)
         self._metrics.loaded(store.modes(after), store.templates_valid(after), store.population(after))
         self._metrics.reloaded(store.reloads(before, after))
         problems = (*reading.problems, *after.problems)

@@ -6,6 +6,7 @@ A Mesh or template that does not load leaves the last good one in force; one tha
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Final
 
 from mesh_injector import reasons
@@ -28,6 +29,8 @@ _OUR_FIELDS: Final = frozenset({"enableAutoInject", "injectionSelector", "sideca
 Name = tuple[str, str]
 Wrong = tuple[Reason, Problem]
 """What is wrong with a Mesh, and the reason that stands for it; NotReady where the document itself does not fit."""
+Unread = Mapping[str, InjectionError]
+"""Namespaces whose ConfigMaps cannot be read, and what is wrong with a Mesh that names one there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +47,18 @@ class Loaded:
     wrong: Mapping[str, tuple[Wrong, ...]] = field(default_factory=dict)
 
 
-def load(documents: Iterable[Document], home: str = DEFAULT_HOME, last: Loaded | None = None) -> Loaded:
+def load(
+    documents: Iterable[Document], home: str = DEFAULT_HOME, last: Loaded | None = None, unread: Unread = MappingProxyType({})
+) -> Loaded:
     """Compile the Meshes and template ConfigMaps among documents; `last` is what serves until now."""
-    return _Loading(documents, home, last or Loaded()).run()
+    return _Loading(documents, home, last or Loaded(), unread).run()
 
 
 class _Loading:
     """One load: problems are collected, the last good parts are taken over."""
 
-    def __init__(self, documents: Iterable[Document], home: str, last: Loaded) -> None:
-        self.home, self.last = home, last
+    def __init__(self, documents: Iterable[Document], home: str, last: Loaded, unread: Unread) -> None:
+        self.home, self.last, self.unread = home, last, unread
         self.last_meshes = {(mesh.namespace, mesh.name): mesh for mesh in last.meshes}
         self.problems: list[Problem] = []
         self.unusable: dict[str, str] = {}
@@ -151,6 +156,7 @@ class _Loading:
         except InjectionError as error:
             fault = error
         if fault is None:
+            self._tell_withdrawn(mesh, document)
             return replace(mesh, template=template, fault=None)
         self._mark(str(mesh), fault.reason, fault.problem)
         is_told = mesh.spec.enable_auto_inject
@@ -160,6 +166,14 @@ class _Loading:
         elif is_told:
             self._tell_fault(mesh, document, fault)
         return replace(mesh, template=last or template, fault=None if last else fault)
+
+    def _tell_withdrawn(self, mesh: Mesh, document: Document) -> None:
+        """Tell where a ConfigMap was read once and cannot be read any more: what it held serves on."""
+        fault = self.unread.get(self._config_map_namespace(mesh))
+        if fault is not None and mesh.spec.enable_auto_inject:
+            self._mark(str(mesh), fault.reason, fault.problem)
+            self.stale.add(str(mesh))
+            self._tell_fault(mesh, document, fault, " (what was read before serves on)")
 
     def _last_good(self, mesh: Mesh, name: str) -> PatchTemplate | None:
         """Find the template of an entry that served until now and is good for a mesh: its own before that of another mesh."""
@@ -189,6 +203,8 @@ class _Loading:
     def _config_map(self, namespace: str, ref: ConfigMapRef) -> Document:
         document = self.config_maps.get((namespace, ref.name))
         where, name = "spec.sidecarPatchConfigMap", f"{namespace}/{ref.name}"
+        if document is None and namespace in self.unread:
+            raise self.unread[namespace]
         if document is None:
             fix = f'create it, labelled `{config_maps.TEMPLATE_LABEL}: "true"`, or correct the name'
             raise InjectionError(Reason.CONFIG_MAP_MISSING, f"there is no ConfigMap {name}", where=where, fix=fix)
