@@ -3,6 +3,7 @@
 Source: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 """
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from mesh_injector.kube import lease
 from mesh_injector.kube.client import MERGE
 from mesh_injector.kube.fence import Fenced
 from mesh_injector.kube.resource import MESHES, Object, Resource
+from mesh_injector.reasons import Reason
 
 EVENTS: Final = Resource("apis/events.k8s.io/v1", "events", "Event")
 CONTROLLER: Final = "mesh-injector.io/injector"
@@ -73,25 +75,25 @@ class Events:
     async def _create(self, mesh: Object, condition: Mapping[str, Any]) -> str:
         """Write a new event, and return its path. Raises ClusterError."""
         namespace, name = mesh["metadata"]["namespace"], mesh["metadata"]["name"]
-        body = {
+        body: Object = {
             "apiVersion": EVENTS.api_version,
             "kind": EVENTS.kind,
-            "metadata": {"namespace": namespace, "generateName": f"{name}."},
+            "metadata": {"namespace": namespace, "name": f"{name}.{secrets.token_hex(8)}"},
             "eventTime": lease.stamp(self._clock()),
             "reportingController": CONTROLLER,
             "reportingInstance": self._cluster.term.name[:128],
             "action": condition["type"],
             "reason": condition["reason"],
             "note": condition["message"][:NOTE_CHARACTERS],
-            "type": "Normal" if condition["status"] == "True" else "Warning",
+            "type": "Normal" if condition["status"] == "True" or condition["reason"] == Reason.AUTO_INJECT_OFF else "Warning",
             "regarding": {
                 "apiVersion": MESHES.api_version,
                 "kind": MESHES.kind,
                 **{key: mesh["metadata"][key] for key in ("namespace", "name", "uid", "resourceVersion")},
             },
         }
-        made = await self._cluster.request("POST", EVENTS.path(namespace), body)
-        return EVENTS.path(namespace, made["metadata"]["name"])
+        await self._cluster.request("POST", EVENTS.path(namespace), body)
+        return EVENTS.path(namespace, body["metadata"]["name"])
 
     def _seconds(self) -> float:
         return self._clock().timestamp()

@@ -51,7 +51,7 @@ class Registration:
     def __init__(self, cluster: Fenced, name: str, home: str) -> None:
         self._cluster, self._home = cluster, home
         self._path, self._name = CONFIGURATIONS.path(name=name), name
-        self._left: frozenset[str] = frozenset()
+        self._kept: tuple[Mapping[str, Entry], Mapping[str, Entry]] | None = None
         self._told = ""
 
     async def reconcile(self, snapshot: Snapshot, target: Target, found: Object | None) -> tuple[Registered, Object | None]:
@@ -73,17 +73,16 @@ class Registration:
             self._tell(error.problem)
             known = _unregistered(plan, present, error.problem)
             return replace(_registered(snapshot, known, error.problem), failed=True), None
-        self._left = _ours(written) - plan.entries.keys()
+        self._kept = plan.entries, _present(written)
         self._told = ""
         _log.info("registered", configuration=self._name, entries=len(plan.entries), left_out=len(plan.left_out))
         return _registered(snapshot, _unregistered(plan, _present(written))), written
 
     def _differs(self, plan: Plan, found: Object) -> bool:
-        """Whether anything of ours is missing, changed or left over. What stayed although we left it out belongs to somebody else too."""
-        present = _present(found)
-        annotations = found["metadata"].get("annotations") or {}
-        is_same = all(present.get(name) == entry for name, entry in plan.entries.items())
-        return not is_same or bool(_ours(found) - plan.entries.keys() - self._left) or annotations.get(LEADER) != self._cluster.term.name
+        """Whether anything of ours is missing, changed or left over, unless that is what the API server made of the same plan before."""
+        present, annotations = _present(found), found["metadata"].get("annotations") or {}
+        is_same = {name: entry for name, entry in present.items() if entries.is_ours(name)} == plan.entries
+        return annotations.get(LEADER) != self._cluster.term.name or not (is_same or (plan.entries, present) == self._kept)
 
     async def _apply(self, plan: Plan, found: Object) -> Object:
         """Apply all entries by server-side apply, to exactly the version that was found. Raises ClusterError, and Deposed."""
@@ -109,10 +108,6 @@ def _missing(name: str) -> Problem:
 
 def _present(found: Object) -> dict[str, Entry]:
     return {entry["name"]: entry for entry in found.get("webhooks") or ()}
-
-
-def _ours(found: Object) -> frozenset[str]:
-    return frozenset(filter(entries.is_ours, _present(found)))
 
 
 def _broken(snapshot: Snapshot) -> set[str]:

@@ -17,6 +17,7 @@ from mesh_injector.kube.fence import Fenced
 from mesh_injector.kube.leadership import Term
 from mesh_injector.kube.reflector import Reflector, Scope
 from mesh_injector.kube.registration import CONFIGURATIONS, Registered, Registration
+from mesh_injector.kube.resource import Key, Object
 from mesh_injector.kube.status import Statuses
 from mesh_injector.store import Snapshot
 
@@ -56,7 +57,7 @@ class Writing:
     async def work(self, term: Term) -> None:
         """Work until cancelled, or until the term is over, which raises Deposed."""
         self._registered = Registered()
-        reflected = Reflector(self._cluster, Scope(CONFIGURATIONS, name=self._names[0]), lambda _key, _body: self.nudge())
+        reflected = Reflector(self._cluster, Scope(CONFIGURATIONS, name=self._names[0]), _Nudge(self.nudge))
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(reflected.run())
@@ -106,6 +107,17 @@ class Writing:
         if not failures:
             return self._pace.resync
         return random.uniform(0, min(self._pace.backoff, self._pace.settle * 2.0 ** min(failures, 16)))  # noqa: S311 - no secret
+
+
+@dataclass(frozen=True, slots=True)
+class _Nudge:
+    """Listens to a reflector, whatever it says."""
+
+    state: Callable[[], None]
+
+    def changed(self, _key: Key, _body: Object | None) -> None:
+        """Take one object's change."""
+        self.state()
 
 
 async def _woken(event: asyncio.Event, seconds: float) -> None:

@@ -26,7 +26,7 @@ _URL: Final = re.compile(r"https://[^/?#@\s]+(/[^?#\s]*)?\Z")
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the leader writes, and where API servers find the webhook: `service` is `[NAMESPACE/]NAME[:PORT]`, and an `url` goes before it."""
+    """What the leader writes, and where API servers find the webhook: the Service `[NAMESPACE/]NAME[:PORT]`, or a URL if there is one."""
 
     configuration: str = "mesh-injector"
     lease: str = "mesh-injector"
