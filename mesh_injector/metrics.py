@@ -38,6 +38,7 @@ class Metrics(Collector):
         self._reloads: Counter[tuple[str, str]] = Counter()
         self._certificates: Counter[str] = Counter()
         self._expires: datetime | None = None
+        self._is_leader: bool | None = None
         self._registry = CollectorRegistry()
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -68,6 +69,10 @@ class Metrics(Collector):
         self._certificates["failure" if expires is None else "success"] += 1
         self._expires = expires or self._expires
 
+    def leads(self, is_leader: bool) -> None:
+        """Take over whether this replica is the one that writes."""
+        self._is_leader = is_leader
+
     def text(self, accept: str) -> tuple[bytes, str]:
         """Everything in the format that a scraper accepts, and the format's content type; plain text where that cannot be understood."""
         try:
@@ -84,6 +89,8 @@ class Metrics(Collector):
         if self._expires is not None:
             expires.add_metric((), self._expires.timestamp())
         yield expires
+        if self._is_leader is not None:
+            yield GaugeMetricFamily(f"{_PREFIX}leader", "1 where this replica is the one that writes to the cluster.", self._is_leader)
         rows = (((result,), count) for result, count in self._certificates.items())
         yield _counter("certificate_reloads", "Serving certificates that were read, by result.", ("result",), rows)
         yield InfoMetricFamily(f"{_PREFIX}build", "The program that runs.", {"version": self._version})

@@ -145,7 +145,8 @@ class Planner:
 
     def _asked(self) -> Entry:
         selectors = (self._excluded, [_requirement(INJECT_LABEL, "In", ["true"])])
-        return self._made(ASKED, "", selectors, is_required=False) | {"matchConditions": []}
+        entry = self._made(ASKED, "", selectors, is_required=False)
+        return {name: value for name, value in entry.items() if name != "matchConditions"}  # who asks is answered, whatever the pod
 
     def _namespaces(self, only_in: str) -> list[dict[str, Any]]:
         within = [_requirement(NAME_LABEL, "In", [only_in])] if only_in else []

@@ -9,7 +9,7 @@ from mesh_injector.kube.resource import CONFIG_MAPS, MESHES, NAMESPACES, Object
 TEMPLATES: Final = "mesh-injector.io/template=true"
 """Which ConfigMaps are read: RBAC cannot choose by label, so no others are asked for."""
 _PARTS: Final = ("apiVersion", "kind", "spec", "data")
-_METADATA: Final = ("name", "namespace", "labels", "annotations", "generation")
+_METADATA: Final = ("name", "namespace", "uid", "labels", "annotations", "generation")
 
 ALL_MESHES: Final = Scope(MESHES)
 ALL_NAMESPACES: Final = Scope(NAMESPACES)

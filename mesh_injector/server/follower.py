@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -26,6 +26,8 @@ class Follower:
 
     def __init__(self, current: Store, metrics: Metrics, readiness: Readiness) -> None:
         self._current, self._metrics, self._readiness = current, metrics, readiness
+        self.listeners: list[Callable[[], None]] = []
+        """Called in the event loop after each load."""
 
     async def first(self, readings: AsyncIterator[Reading]) -> None:
         """Put in force what the source holds now. Raises ConfigError where it cannot be read at all."""
@@ -58,6 +60,8 @@ class Follower:
         _tell_problems(problems)
         if before and len(after.documents) >= len(before.documents) > len(reading.documents):
             _log.warning("what broken or empty files held before serves on; remove a file to end it", files=reading.broken)
+        for tell in self.listeners:
+            tell()
 
 
 def _tell_problems(problems: Sequence[Problem]) -> None:
@@ -78,7 +82,9 @@ class Certificate:
     """The serving certificate of a TLS folder: what is in force, and loading what has changed."""
 
     def __init__(self, live: certs.ServingContext, pair: certs.Pair, metrics: Metrics, readiness: Readiness) -> None:
-        self._live, self._pair, self._metrics, self._readiness = live, pair, metrics, readiness
+        self._live, self.pair, self._metrics, self._readiness = live, pair, metrics, readiness
+        self.listeners: list[Callable[[], None]] = []
+        """Called in the event loop when another pair is in force."""
         self._told = ""
         self._in_force(pair)
 
@@ -90,7 +96,7 @@ class Certificate:
             nudge.clear()
             try:
                 pair = await asyncio.to_thread(serving_pair, directory)
-                if pair != self._pair:
+                if pair != self.pair:
                     certs.reload(self._live, pair)
                     self._in_force(pair)
                     _log.info("certificate loaded", directory=str(directory), expires=certs.expires(pair).isoformat())
@@ -101,9 +107,11 @@ class Certificate:
                 _log.exception("internal error while the certificate was read: the last good one serves on")
 
     def _in_force(self, pair: certs.Pair) -> None:
-        self._pair = pair
+        self.pair = pair
         self._readiness.certificate_expires = certs.expires(pair)
         self._metrics.certificate(self._readiness.certificate_expires)
+        for tell in self.listeners:
+            tell()
 
     def _tell(self, error: ConfigError) -> None:
         if str(error) != self._told:
