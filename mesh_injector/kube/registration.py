@@ -50,7 +50,7 @@ class Registration:
 
     def __init__(self, cluster: Fenced, name: str, home: str) -> None:
         self._cluster, self._home = cluster, home
-        self._path, self._name = CONFIGURATIONS.path(name=name), name
+        self._name = name
         self._kept: tuple[Mapping[str, Entry], Mapping[str, Entry]] | None = None
         self._told = ""
 
@@ -68,7 +68,7 @@ class Registration:
         if not self._differs(plan, found):
             return _registered(snapshot, _unregistered(plan, present)), None
         try:
-            written = await self._apply(plan, found)
+            written = await write(self._cluster, CONFIGURATIONS, found, plan.entries)
         except ClusterError as error:
             self._tell(error.problem)
             known = _unregistered(plan, present, error.problem)
@@ -84,21 +84,25 @@ class Registration:
         is_same = {name: entry for name, entry in present.items() if entries.is_ours(name)} == plan.entries
         return annotations.get(LEADER) != self._cluster.term.name or not (is_same or (plan.entries, present) == self._kept)
 
-    async def _apply(self, plan: Plan, found: Object) -> Object:
-        """Apply all entries by server-side apply, to exactly the version that was found. Raises ClusterError, and Deposed."""
-        metadata = {name: found["metadata"][name] for name in ("name", "uid", "resourceVersion")}
-        body = {
-            "apiVersion": CONFIGURATIONS.api_version,
-            "kind": CONFIGURATIONS.kind,
-            "metadata": metadata | {"annotations": {LEADER: self._cluster.term.name}},
-            "webhooks": list(plan.entries.values()),
-        }
-        return await self._cluster.apply(self._path, body)
-
     def _tell(self, problem: Problem) -> None:
         if str(problem) != self._told:
             _log.warning("not registered", code=problem.code, what=problem.what, where=problem.where, fix=problem.fix)
         self._told = str(problem)
+
+
+async def write(cluster: Fenced, resource: Resource, found: Object, made: Mapping[str, Entry]) -> Object:
+    """Apply all entries of a configuration by server-side apply, to exactly the version that was found.
+
+    Raises ClusterError, and Deposed.
+    """
+    metadata = {name: found["metadata"][name] for name in ("name", "uid", "resourceVersion")}
+    body = {
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "metadata": metadata | {"annotations": {LEADER: cluster.term.name}},
+        "webhooks": list(made.values()),
+    }
+    return await cluster.apply(resource.path(name=metadata["name"]), body)
 
 
 def _missing(name: str) -> Problem:

@@ -1,4 +1,4 @@
-"""What stands in the ValidatingWebhookConfiguration: whoever changes a Mesh or a template asks us first, as long as we are there.
+"""The ValidatingWebhookConfiguration: whoever changes a Mesh or a template asks us first, as long as we are there.
 
 `Ignore`: the conditions of a Mesh are what counts, and without us a Mesh can still be mended.
 Source: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
@@ -6,11 +6,40 @@ Source: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admis
 
 from typing import Any, Final
 
+import structlog
+
+from mesh_injector.errors import ClusterError
 from mesh_injector.formats.mesh import spec
 from mesh_injector.formats.mesh.config_maps import TEMPLATE_LABEL
+from mesh_injector.kube import registration
 from mesh_injector.kube.entries import Entry, Target
+from mesh_injector.kube.fence import Fenced
+from mesh_injector.kube.resource import Object, Resource
 
+CONFIGURATIONS: Final = Resource(
+    "apis/admissionregistration.k8s.io/v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration"
+)
 PATH: Final = "/validate"
+_log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger()
+
+
+async def reconcile(cluster: Fenced, target: Target, found: Object | None) -> tuple[Object | None, bool]:
+    """Bring the configuration from what was `found` to our entries; the object if it was written, and whether that failed.
+
+    Where it is not there nothing is done: deleting it is how to do without. Raises Deposed.
+    """
+    made = entries(target)
+    if found is None or ({entry["name"]: entry for entry in found.get("webhooks") or ()} == made and _is_of(cluster, found)):
+        return None, False
+    try:
+        return await registration.write(cluster, CONFIGURATIONS, found, made), False
+    except ClusterError as error:
+        _log.warning("changes of Meshes and templates are not validated", what=error.problem.what, where=error.problem.where)
+        return None, True
+
+
+def _is_of(cluster: Fenced, found: Object) -> bool:
+    return (found["metadata"].get("annotations") or {}).get(registration.LEADER) == cluster.term.name
 
 
 def entries(target: Target) -> dict[str, Entry]:

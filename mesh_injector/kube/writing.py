@@ -1,4 +1,7 @@
-"""What the leader does: it registers the meshes, then writes their statuses, and again whenever anything has changed."""
+"""What the leader does: it registers the meshes, then writes their statuses, and again whenever anything has changed.
+
+Beside that it keeps the ValidatingWebhookConfiguration, on which nothing else depends.
+"""
 
 import asyncio
 import contextlib
@@ -10,6 +13,7 @@ from typing import Final, NoReturn
 import structlog
 
 from mesh_injector.errors import ClusterError
+from mesh_injector.kube import validating
 from mesh_injector.kube.client import Cluster
 from mesh_injector.kube.entries import Target
 from mesh_injector.kube.events import Events
@@ -47,22 +51,26 @@ class Writing:
     ) -> None:
         """`names` are those of the configuration and of the home namespace."""
         self._cluster, self._names, self._snapshot, self._target, self._pace = cluster, names, snapshot, target, pace
-        self._to_register, self._to_report = asyncio.Event(), asyncio.Event()
+        self._to_register, self._to_report, self._to_validate = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._registered = Registered()
 
     def nudge(self) -> None:
         """Say that the snapshot or the target has changed. Where this replica does not lead that has no effect."""
         self._to_register.set()
+        self._to_validate.set()
 
     async def work(self, term: Term) -> None:
         """Work until cancelled, or until the term is over, which raises Deposed."""
         self._registered = Registered()
         reflected = Reflector(self._cluster, Scope(CONFIGURATIONS, name=self._names[0]), _Nudge(self.nudge))
+        validators = Reflector(self._cluster, Scope(validating.CONFIGURATIONS, name=self._names[0]), _Nudge(self._to_validate.set))
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(reflected.run())
                 tasks.create_task(self._register(Fenced(self._cluster, term), reflected))
                 tasks.create_task(self._report(Fenced(self._cluster, term)))
+                tasks.create_task(validators.run())
+                tasks.create_task(self._validate(Fenced(self._cluster, term), validators))
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
 
@@ -84,6 +92,17 @@ class Writing:
             self._to_report.set()
             failures = failures + 1 if outcome.failed else 0
             await _woken(self._to_register, self._delay(failures))
+
+    async def _validate(self, fenced: Fenced, reflected: Reflector) -> NoReturn:
+        failures = 0
+        while True:
+            self._to_validate.clear()
+            if reflected.synced:
+                written, failed = await validating.reconcile(fenced, self._target(), reflected.objects.get(("", self._names[0])))
+                if written is not None:
+                    reflected.offer(written)
+                failures = failures + 1 if failed else 0
+            await _woken(self._to_validate, self._delay(failures))
 
     async def _report(self, fenced: Fenced) -> NoReturn:
         statuses = Statuses(fenced, Events(fenced))

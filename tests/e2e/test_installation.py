@@ -1,5 +1,6 @@
 """What config/ installs: valid, restricted, with the rights that it lists and no others, and harmless to apply again."""
 
+import asyncio
 import difflib
 import re
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import yaml
 
 from mesh_injector.kube import validating
 from mesh_injector.kube.entries import Target
-from tests.e2e import installation, processes
+from tests.e2e import installation, processes, writer
 from tests.e2e.cluster import Cluster
 from tests.e2e.conftest import Start
 
@@ -18,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 RIGHTS = Path(__file__).parent / "rights.txt"
 EVERYBODY = ("selfsubject", "[/", "clustertrustbundles")
 """What every account may do: ask for its own rights, read /api, /healthz and /version, and what certificates to trust."""
+KIND = "validatingwebhookconfiguration"
 TENANT = "--as=dana"
 """Who may edit the namespace `shop`, and nothing else."""
 
@@ -136,3 +138,32 @@ def test_the_api_server_takes_our_entries_as_they_are_written(cluster: Cluster) 
         assert found == made
     finally:
         cluster.kubectl("delete", "validatingwebhookconfiguration", "written").ok()
+
+
+def validated(cluster: Cluster) -> set[str]:
+    """The entries of the ValidatingWebhookConfiguration."""
+    return {one["name"] for one in cluster.get("validatingwebhookconfiguration", "mesh-injector").get("webhooks") or ()}
+
+
+def test_the_leader_fills_the_validating_configuration_repairs_it_and_never_makes_it_anew(cluster: Cluster) -> None:
+    def work() -> None:
+        names = set(validating.entries(Target()))
+        processes.eventually(lambda: validated(cluster) == names, "the leader has filled it")
+        cluster.kubectl("patch", KIND, "mesh-injector", "--type=merge", "-p", '{"webhooks": []}').ok()
+        processes.eventually(lambda: validated(cluster) == names, "the leader has repaired it")
+        cluster.kubectl("label", KIND, "mesh-injector", "a=b").ok()
+        cluster.kubectl("delete", KIND, "mesh-injector").ok()
+
+    async def lead() -> None:
+        async with writer.leading(cluster) as leader:
+            await asyncio.to_thread(work)
+            leader.look()
+            until = processes.eventually
+            await asyncio.to_thread(
+                until, lambda: "webhooks" in cluster.get("mutatingwebhookconfiguration", "mesh-injector"), "it works on"
+            )
+
+    asyncio.run(lead())
+    assert cluster.kubectl("get", KIND, "mesh-injector").code == 1
+    installation.install(cluster)
+    assert validated(cluster) == set()
