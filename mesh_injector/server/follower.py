@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -26,6 +26,12 @@ class Follower:
 
     def __init__(self, current: Store, metrics: Metrics, readiness: Readiness) -> None:
         self._current, self._metrics, self._readiness = current, metrics, readiness
+        self.loaded: list[Callable[[], None]] = []
+        """Who is told of each new snapshot."""
+
+    def wait_for(self, missing: str) -> None:
+        """Say what the source lacks until it can be read."""
+        self._readiness.missing["source"] = missing
 
     async def first(self, readings: AsyncIterator[Reading]) -> None:
         """Put in force what the source holds now. Raises ConfigError where it cannot be read at all."""
@@ -53,6 +59,8 @@ class Follower:
         after = await asyncio.to_thread(self._current.replace, reading.documents, reading.broken, reading.unread)
         self._metrics.loaded(store.modes(after), store.templates_valid(after), store.population(after))
         self._metrics.reloaded(store.reloads(before, after))
+        for tell in self.loaded:
+            tell()
         problems = (*reading.problems, *after.problems)
         _log.info("loaded", meshes=len(after.loaded.meshes), templates=len(after.loaded.templates), problems=len(problems))
         _tell_problems(problems)

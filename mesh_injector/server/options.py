@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mesh_injector.formats import mesh
+from mesh_injector.kube.credentials import Credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """A server's settings. Port 0 picks a free one; without a TLS folder the certificate is self-signed."""
+    """A server's settings. Port 0 picks a free one; without a TLS folder the certificate is self-signed.
+
+    Sources are files, folders, and `cluster`, which `credentials` lead to.
+    """
 
     sources: tuple[str, ...]
     home_namespace: str = mesh.DEFAULT_HOME
@@ -50,4 +54,5 @@ class Options:
     tls_dir: Path | None = None
     client_ca: Path | None = None
     is_traced: bool = False
+    credentials: Credentials = field(default_factory=Credentials)
     limits: Limits = field(default_factory=Limits)

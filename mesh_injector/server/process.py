@@ -18,13 +18,13 @@ import structlog
 from uvicorn.loops.auto import auto_loop_factory
 
 import mesh_injector
-from mesh_injector import certs, directory
+from mesh_injector import certs
 from mesh_injector.metrics import Metrics
-from mesh_injector.server import follower, listener, tracing
+from mesh_injector.server import follower, listener, sources, tracing
 from mesh_injector.server.app import Readiness, health
 from mesh_injector.server.endpoint import PATH, ReviewEndpoint
 from mesh_injector.server.limits import Traffic
-from mesh_injector.server.options import Options
+from mesh_injector.server.options import Limits, Options
 from mesh_injector.server.turns import Turns
 from mesh_injector.store import Store
 
@@ -68,14 +68,28 @@ async def serve(options: Options) -> None:
     """
     stop: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     nudges = Nudges()
-    with _signals(stop, nudges):
+    with _signals(stop, nudges), _ended_early(stop) as begun:
         async with _serving(options, nudges) as server:
+            begun.set()
             print(f"ready: {server.addresses.mutate} (health on {server.addresses.health_port})", file=sys.stderr, flush=True)
             number = await stop
             _log.info("stopping", signal=signal.Signals(number).name)
             server.leave()
             if number == signal.SIGTERM:
                 await asyncio.sleep(options.limits.leave_seconds)
+
+
+@contextlib.contextmanager
+def _ended_early(stop: asyncio.Future[int]) -> Iterator[asyncio.Event]:
+    """Leave the block where a signal comes before the event is set: a cluster may take for ever to answer."""
+    task, begun = asyncio.current_task(), asyncio.Event()
+    stop.add_done_callback(lambda _: None if begun.is_set() or task is None else task.cancel())
+    try:
+        yield begun
+    except asyncio.CancelledError:
+        if begun.is_set() or not stop.done():
+            raise
+        _log.info("stopping", signal=signal.Signals(stop.result()).name)
 
 
 @contextlib.asynccontextmanager
@@ -115,11 +129,15 @@ async def _serving(options: Options, nudges: Nudges) -> AsyncIterator[_Server]:
         addresses = _addresses(options.host, port, health_port, pair.ca)
         async with (
             listener.accepting(health(readiness, metrics), health_port, limits),
-            contextlib.aclosing(directory.follow(options.sources, nudge=nudges.source)) as readings,
-            listener.accepting(ReviewEndpoint(current, metrics, Turns(limits.waiting), trace), port, limits, tls) as traffic,
+            sources.connected(options, current, metrics) as connection,
+            contextlib.aclosing(sources.readings(options, connection, nudges.source)) as readings,
+            listener.accepting(_endpoint(current, metrics, limits, trace, connection), port, limits, tls) as traffic,
         ):
             server = _Server(addresses, readiness, traffic)
-            await following.first(readings)
+            if connection is not None:
+                following.loaded.append(connection.freshness.loaded)
+            async with _meanwhile(sources.tell_missing(connection, following.wait_for)):
+                await following.first(readings)
             works = [following.source(readings)]
             if options.tls_dir:
                 works.append(certificate.follow(options.tls_dir, limits.certificate_seconds, nudges.certificate))
@@ -129,6 +147,13 @@ async def _serving(options: Options, nudges: Nudges) -> AsyncIterator[_Server]:
                     yield server
                 finally:
                     server.leave()
+
+
+def _endpoint(
+    current: Store, metrics: Metrics, limits: Limits, trace: tracing.Trace | None, connection: sources.Connected | None
+) -> ReviewEndpoint:
+    freshness = connection.freshness if connection else None
+    return ReviewEndpoint(current, metrics, Turns(limits.waiting), trace, freshness)
 
 
 def _pair(options: Options) -> certs.Pair:
