@@ -52,6 +52,11 @@ class Target:
     url: str = ""
     ca: bytes = b""
 
+    @property
+    def host(self) -> str:
+        """The name for which an API server wants our certificate to be, where it finds us by the Service."""
+        return f"{self.service}.{self.namespace}.svc"
+
     def client_config(self, path: str) -> dict[str, Any]:
         """Say how to reach a path."""
         service = {"namespace": self.namespace, "name": self.service, "path": path, "port": self.port}

@@ -24,8 +24,17 @@ def document(body: Object) -> Document:
     """The document of a Mesh, ConfigMap or Namespace."""
     metadata = {name: body["metadata"][name] for name in _METADATA if name in body["metadata"]}
     kept: dict[str, Any] = {name: body[name] for name in _PARTS if name in body}
-    path = "/".join(filter(None, (metadata.get("namespace"), metadata["name"])))
-    return Document({**kept, "metadata": metadata}, Origin(f"{body['kind']} {path}"))
+    return Document({**kept, "metadata": metadata}, Origin(_name(body["kind"], metadata)))
+
+
+def whole(body: Object) -> Document:
+    """The document of an object as it is, but for `managedFields`."""
+    metadata = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
+    return Document({**body, "metadata": metadata}, Origin(_name(body["kind"], metadata)))
+
+
+def _name(kind: str, metadata: dict[str, Any]) -> str:
+    return f"{kind} {'/'.join(filter(None, (metadata.get('namespace'), metadata['name'])))}"
 
 
 def template_namespaces(meshes: "tuple[Document, ...]", home: str) -> set[str]:
