@@ -6,7 +6,7 @@ Every label is bounded: a mesh is named only while it is loaded, and its series 
 import bisect
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -20,6 +20,8 @@ _PREFIX: Final = "mesh_injector_"
 _BOUNDS: Final = (*map(str, BUCKETS), "+Inf")
 
 Key = tuple[str, str, str, str]
+Cache = tuple[str, bool, float, Mapping[str, int]]
+"""A kind, whether all of it was listed, when the API server was last heard (Unix time, 0 for never), and restarts of watches by reason."""
 
 
 class Metrics(Collector):
@@ -28,6 +30,8 @@ class Metrics(Collector):
     def __init__(self, version: str) -> None:
         self.in_flight = 0
         """Reviews that were begun and not answered."""
+        self.caches: Callable[[], Iterable[Cache]] = tuple
+        """Asked for how each kind of objects of a cluster is known, whenever somebody reads the numbers."""
         self._version = version
         self._requests: Counter[Key] = Counter()
         self._durations: dict[str, list[int]] = {}
@@ -85,6 +89,7 @@ class Metrics(Collector):
         """Make the families, which is what the registry asks for."""
         yield from self._of_reviews()
         yield from self._of_meshes()
+        yield from self._of_caches()
         expires = GaugeMetricFamily(f"{_PREFIX}certificate_expiry_timestamp_seconds", "When the serving certificate ends, in Unix time.")
         if self._expires is not None:
             expires.add_metric((), self._expires.timestamp())
@@ -117,6 +122,21 @@ class Metrics(Collector):
         for key, count in self._meshes.items():
             meshes.add_metric(key, count)
         yield meshes
+
+    def _of_caches(self) -> Iterator[Metric]:
+        caches = tuple(self.caches())
+        synced = GaugeMetricFamily(f"{_PREFIX}cache_synced", "1 where all objects of a kind have been listed.", labels=("kind",))
+        heard = GaugeMetricFamily(
+            f"{_PREFIX}cache_last_event_timestamp_seconds", "When the API server was last heard of a kind, in Unix time.", labels=("kind",)
+        )
+        for kind, is_synced, last_event, _ in caches:
+            synced.add_metric((kind,), is_synced)
+            if last_event:
+                heard.add_metric((kind,), last_event)
+        yield synced
+        yield heard
+        rows = (((kind, reason), count) for kind, _, _, restarts in caches for reason, count in restarts.items())
+        yield _counter("watch_restarts", "Watches that began anew, by what ended them.", ("kind", "reason"), rows)
 
 
 def _counter(name: str, what: str, labels: tuple[str, ...], rows: Iterable[tuple[tuple[str, ...], int]]) -> CounterMetricFamily:

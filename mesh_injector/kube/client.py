@@ -6,9 +6,11 @@ It works without typed models, since those of `kubernetes` know nothing of custo
 import asyncio
 import contextlib
 import functools
+import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import aiohttp
@@ -194,6 +196,8 @@ async def connect(given: Credentials = _USUAL) -> AsyncIterator[Cluster]:
 async def configure(configuration: kubernetes.Configuration, given: Credentials) -> None:
     """Read address and credentials. Raises ClusterError."""
     path = credentials.kubeconfig(given)
+    if path and not any(Path(file).expanduser().is_file() for file in path.split(os.pathsep)):
+        raise _no_cluster("there is no such file", path)
     try:
         if path:
             load = functools.partial(kubernetes_config.load_kube_config, persist_config=False)
@@ -201,7 +205,9 @@ async def configure(configuration: kubernetes.Configuration, given: Credentials)
         else:
             kubernetes_config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
     except Exception as error:  # a kubeconfig of the wrong shape, or a plugin that fails, may raise anything
-        why = printable(str(error) or type(error).__name__)[:_MESSAGE]
-        fix = "name a kubeconfig by --kubeconfig and its context by --context"
-        where = path or str(credentials.TOKEN)
-        raise ClusterError(Problem(reasons.CLUSTER_UNREACHABLE, f"no cluster can be found there: {why}", where, fix)) from error
+        raise _no_cluster(printable(str(error) or type(error).__name__)[:_MESSAGE], path or str(credentials.TOKEN)) from error
+
+
+def _no_cluster(why: str, where: str) -> ClusterError:
+    fix = "name a kubeconfig by --kubeconfig and its context by --context"
+    return ClusterError(Problem(reasons.CLUSTER_UNREACHABLE, f"no cluster can be found there: {why}", where, fix))

@@ -25,10 +25,11 @@ ASKED: Final = f"asked.{DOMAIN}"
 MESHES: Final = 400
 """So many meshes have an entry each; above that those of one tenant namespace share one, and of home meshes the others have none."""
 ENTRY_BYTES: Final = 64 * 1024
-BYTES: Final = 1_400_000
-"""What an object may be large in etcd is 1.5 MiB: https://etcd.io/docs/v3.6/dev-guide/limit/"""
-_OWNERSHIP_BYTES: Final = 1024
-"""What `managedFields` says of one entry."""
+BYTES: Final = 1_500_000
+"""What all may take, as we reckon it: etcd takes 1.5 MiB (https://etcd.io/docs/v3.6/dev-guide/limit/), and was measured to refuse 1.62
+million. 400 entries with a bundle of two RSA certificates fit."""
+_MORE_BYTES: Final = 64
+"""What `managedFields` says of an entry beside its name, less what protocol buffers save: measured too."""
 _RULE: Final = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"], "scope": "Namespaced"}
 _CONDITIONS: Final = (
     ("not-a-mirror-pod", "!has(object.metadata.annotations) || !('kubernetes.io/config.mirror' in object.metadata.annotations)"),
@@ -50,6 +51,11 @@ class Target:
     port: int = 443
     url: str = ""
     ca: bytes = b""
+
+    @property
+    def host(self) -> str:
+        """The name for which an API server wants our certificate to be, where it finds us by the Service."""
+        return f"{self.service}.{self.namespace}.svc"
 
     def client_config(self, path: str) -> dict[str, Any]:
         """Say how to reach a path."""
@@ -81,7 +87,7 @@ class _Candidate:
     def size(self) -> int:
         """About what it takes in etcd, where the CA bundle is not base64."""
         bundle = self.entry["clientConfig"].get("caBundle", "")
-        return len(msgspec.json.encode(self.entry)) - len(bundle) // 4 + _OWNERSHIP_BYTES
+        return len(msgspec.json.encode(self.entry)) - len(bundle) // 4 + len(self.name) + _MORE_BYTES
 
 
 class Planner:

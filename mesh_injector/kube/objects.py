@@ -1,8 +1,10 @@
 """Objects of a cluster as documents: what decisions read of them, and nothing that changes without meaning, as a status does."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from mesh_injector.documents import Document, Origin
+from mesh_injector.kube.live import Live
 from mesh_injector.kube.reflector import Scope
 from mesh_injector.kube.resource import CONFIG_MAPS, MESHES, NAMESPACES, Object
 
@@ -24,8 +26,27 @@ def document(body: Object) -> Document:
     """The document of a Mesh, ConfigMap or Namespace."""
     metadata = {name: body["metadata"][name] for name in _METADATA if name in body["metadata"]}
     kept: dict[str, Any] = {name: body[name] for name in _PARTS if name in body}
-    path = "/".join(filter(None, (metadata.get("namespace"), metadata["name"])))
-    return Document({**kept, "metadata": metadata}, Origin(f"{body['kind']} {path}"))
+    return Document({**kept, "metadata": metadata}, Origin(_name(body["kind"], metadata)))
+
+
+def whole(body: Object) -> Document:
+    """The document of an object as it is, but for `managedFields`."""
+    metadata = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
+    return Document({**body, "metadata": metadata}, Origin(_name(body["kind"], metadata)))
+
+
+def _name(kind: str, metadata: dict[str, Any]) -> str:
+    return f"{kind} {'/'.join(filter(None, (metadata.get('namespace'), metadata['name'])))}"
+
+
+def finder(live: Live) -> Callable[[str, str], Awaitable[Document | None]]:
+    """What looks for a ConfigMap by its namespace and name. It raises ClusterError, and ValueError for what cannot be a name."""
+
+    async def find(namespace: str, name: str) -> Document | None:
+        body = await live.read(CONFIG_MAPS, namespace, name)
+        return document(body) if body else None
+
+    return find
 
 
 def template_namespaces(meshes: "tuple[Document, ...]", home: str) -> set[str]:

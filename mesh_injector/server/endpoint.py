@@ -36,6 +36,7 @@ from mesh_injector.server.limits import BEGAN
 from mesh_injector.server.options import Limits
 from mesh_injector.server.tracing import Trace
 from mesh_injector.server.turns import Turns
+from mesh_injector.server.witness import Freshness, Witness, witness
 from mesh_injector.store import Store
 
 PATH: Final = "/mutate"
@@ -58,9 +59,17 @@ Answer = tuple[int, bytes, Headers]
 class ReviewEndpoint:
     """Answers `POST /mutate` from the newest snapshot of a store. A review is quick, so it stays in the event loop."""
 
-    def __init__(self, store: Store, metrics: Metrics | None = None, turns: Turns | None = None, trace: Trace | None = None) -> None:
-        """Count in `metrics`, keep the order of `turns`, and tell `trace` of every review where there is one."""
-        self._store, self._trace = store, trace
+    def __init__(
+        self,
+        store: Store,
+        metrics: Metrics | None = None,
+        turns: Turns | None = None,
+        trace: Trace | None = None,
+        freshness: Freshness | None = None,
+    ) -> None:
+        """Count in `metrics`, keep the order of `turns`, and tell `trace` of every review where there is one. With `freshness` there are
+        the paths of registered meshes, and what they tell is compared with what is known here."""
+        self._store, self._trace, self._freshness = store, trace, freshness
         self._metrics = metrics or Metrics(mesh_injector.__version__)
         self._turns = turns or Turns(Limits().waiting)
         self._log: FilteringBoundLogger = structlog.get_logger().bind()
@@ -83,8 +92,8 @@ class ReviewEndpoint:
     async def _http(self, scope: Scope, receive: Receive) -> Answer | None:
         """The answer of one HTTP request; None where nobody waits for it any more."""
         try:
-            body = await read(scope, receive, PATH)
-            return 200, await self._in_turn(self._decode(body), scope), [JSON]
+            self._check_path(scope["path"])
+            return 200, await self._in_turn(self._decode(await read(scope, receive)), scope), [JSON]
         except ConnectionResetError:
             self._strangers.info("the client vanished while it sent a review", client=client_of(scope))
             return None
@@ -93,6 +102,11 @@ class ReviewEndpoint:
             return refused(error)
         except Exception:  # noqa: BLE001 - uvicorn would answer 500
             return refused(ReviewError(self._bug(None).problem))
+
+    def _check_path(self, path: str) -> None:
+        """Look whether reviews are answered there. Raises ReviewError (404)."""
+        if path != PATH and not (self._freshness is not None and witness(path)):
+            raise _wrong(404, f"there is nothing at {path!r:.100}", f"send reviews to {PATH}")
 
     def _decode(self, body: bytes) -> AdmissionRequest:
         """Read a review; where a bug of ours prevents it, what begins as one is refused. Raises ReviewError (400)."""
@@ -111,15 +125,21 @@ class ReviewEndpoint:
         try:
             began = scope.get("state", {}).get(BEGAN) or time.monotonic()
             due = began + budget.seconds(scope["query_string"])
+            stale = await self._settle(request, scope["path"], due) if self._freshness else None
             in_time = not self._turns.is_busy or await self._turns.wait(self._flow(request), due)
             start = time.monotonic()
-            fault = None if in_time and start <= due else _OVERLOADED
+            fault = stale if in_time and start <= due else _OVERLOADED
         except Exception:  # noqa: BLE001 - the same as for a bug while it is decided
             began = start = time.monotonic()
             fault = self._bug(request)
         answer = self._answer(replace(request, fault=fault) if fault else request, began, scope["headers"])
         self._spend(request, time.monotonic() - start)
         return answer
+
+    async def _settle(self, request: AdmissionRequest, path: str, due: float) -> InjectionError | None:
+        """Learn what the API server knows and is not known here; what is returned refuses the pod."""
+        seen, fresh = witness(path) or Witness(), self._freshness
+        return await fresh.settle(request, seen, due) if fresh and fresh.doubts(request, seen) else None
 
     def _answer(self, request: AdmissionRequest, began: float, headers: Headers) -> bytes:
         try:
@@ -187,9 +207,9 @@ class ReviewEndpoint:
         return admission.bug(reference)
 
 
-async def read(scope: Scope, receive: Receive, path: str) -> bytes:
-    """The body within its limits. Raises ReviewError (404, 405, 413, 415), and ConnectionResetError where the client is gone."""
-    _check(scope, path)
+async def read(scope: Scope, receive: Receive) -> bytes:
+    """The body within its limits. Raises ReviewError (405, 413, 415), and ConnectionResetError where the client is gone."""
+    _check(scope)
     chunks: list[bytes] = []
     size, more = 0, True
     while more:
@@ -204,10 +224,8 @@ async def read(scope: Scope, receive: Receive, path: str) -> bytes:
     return b"".join(chunks)
 
 
-def _check(scope: Scope, path: str) -> None:
+def _check(scope: Scope) -> None:
     """What the request line and the headers can tell, before anything is read."""
-    if scope["path"] != path:
-        raise _wrong(404, f"there is nothing at {scope['path']!r:.100}", f"send reviews to {path}")
     if scope["method"] != "POST":
         raise _wrong(405, f"{scope['method']!r:.40} is no way to send a review", "use POST")
     headers = dict(scope["headers"])

@@ -26,8 +26,12 @@ class Follower:
 
     def __init__(self, current: Store, metrics: Metrics, readiness: Readiness) -> None:
         self._current, self._metrics, self._readiness = current, metrics, readiness
-        self.listeners: list[Callable[[], None]] = []
-        """Called in the event loop after each load."""
+        self.loaded: list[Callable[[], None]] = []
+        """Who is told of each new snapshot."""
+
+    def wait_for(self, missing: str) -> None:
+        """Say what the source lacks until it can be read."""
+        self._readiness.missing["source"] = missing
 
     async def first(self, readings: AsyncIterator[Reading]) -> None:
         """Put in force what the source holds now. Raises ConfigError where it cannot be read at all."""
@@ -55,13 +59,13 @@ class Follower:
         after = await asyncio.to_thread(self._current.replace, reading.documents, reading.broken, reading.unread)
         self._metrics.loaded(store.modes(after), store.templates_valid(after), store.population(after))
         self._metrics.reloaded(store.reloads(before, after))
+        for tell in self.loaded:
+            tell()
         problems = (*reading.problems, *after.problems)
         _log.info("loaded", meshes=len(after.loaded.meshes), templates=len(after.loaded.templates), problems=len(problems))
         _tell_problems(problems)
         if before and len(after.documents) >= len(before.documents) > len(reading.documents):
             _log.warning("what broken or empty files held before serves on; remove a file to end it", files=reading.broken)
-        for tell in self.listeners:
-            tell()
 
 
 def _tell_problems(problems: Sequence[Problem]) -> None:

@@ -5,11 +5,9 @@ injected is never let through because a watch is behind.
 """
 
 import asyncio
-import re
 import time
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from mesh_injector.admission import AdmissionRequest
 from mesh_injector.engine.rules import Namespace
@@ -20,27 +18,11 @@ from mesh_injector.kube.live import Live
 from mesh_injector.kube.resource import MESHES, NAMESPACES, Object
 from mesh_injector.kube.source import ClusterSource
 from mesh_injector.reasons import Reason
+from mesh_injector.server.witness import Witness
 from mesh_injector.store import Snapshot, Store
 
-_LABEL: Final = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
-_PATH: Final = re.compile(rf"/mutate(?:/(?P<namespace>{_LABEL})(?:/(?P<mesh>{_LABEL})/(?P<generation>[1-9][0-9]{{0,17}}))?)?")
 _WAITING: Final = 256
 """Reviews that may wait for news; more are refused."""
-
-
-class Witness(NamedTuple):
-    """What the path of an entry says; a path of all meshes says nothing."""
-
-    namespace: str = ""
-    mesh: str = ""
-    generation: int = 0
-
-
-@lru_cache(maxsize=1024)
-def witness(path: str) -> Witness | None:
-    """Read a path: `/mutate`, `/mutate/<namespace>` or `/mutate/<namespace>/<mesh>/<generation>`; None for any other."""
-    found = _PATH.fullmatch(path)
-    return Witness(found["namespace"] or "", found["mesh"] or "", int(found["generation"] or 0)) if found else None
 
 
 class Freshness:

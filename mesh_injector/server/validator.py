@@ -62,7 +62,7 @@ class ValidationEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request, never by a redirect or a 5xx."""
         try:
-            request = validation.decode(await endpoint.read(scope, receive, PATH))
+            request = validation.decode(await endpoint.read(scope, receive))
             answer: endpoint.Answer = 200, await self._answer(request, scope), [endpoint.JSON]
         except ConnectionResetError:
             return

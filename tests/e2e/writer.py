@@ -25,6 +25,7 @@ SHIPPED: Final = {
     "metadata": {"name": CONFIGURATION},
 }
 """The configuration as an installation brings it: without entries."""
+HERE: Final = Target(ca=b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
 PACE: Final = Pace(settle=0.1, backoff=0.5)
 
 
@@ -75,7 +76,7 @@ class Leader:
 
 
 @contextlib.asynccontextmanager
-async def leading(cluster: Cluster, target: Target = Target()) -> AsyncIterator[Leader]:
+async def leading(cluster: Cluster, target: Target = HERE) -> AsyncIterator[Leader]:
     """Lead while the block lasts."""
     async with client(cluster) as api:
         leader, term = Leader(cluster, api, target), Term("test/1")

@@ -14,7 +14,7 @@ from mesh_injector.engine.template import PatchTemplate, Source
 from mesh_injector.errors import InjectionError, Problem
 from mesh_injector.formats.mesh import hints, refs, sketch
 from mesh_injector.formats.mesh.config_maps import TemplateKey, is_template, source_of
-from mesh_injector.formats.mesh.load import DEFAULT_HOME, Loaded, load
+from mesh_injector.formats.mesh.load import DEFAULT_HOME, NOTHING_UNREAD, Loaded, Unread, load
 from mesh_injector.formats.mesh.mesh import Mesh
 from mesh_injector.reasons import CODES, NOT_YAML, TEMPLATE_UNUSED, UNREADABLE, VALUE_MISSING, Reason
 
@@ -67,10 +67,13 @@ class _Findings:
         return entry or Origin(where.partition(":")[0] if where.startswith(self.sources) else where)
 
 
-def findings(documents: Iterable[Document], problems: Iterable[Problem] = (), home: str = DEFAULT_HOME) -> tuple[Finding, ...]:
-    """Find everything that can be told of documents; `problems` are those of reading them. Sorted by place."""
+def findings(
+    documents: Iterable[Document], problems: Iterable[Problem] = (), home: str = DEFAULT_HOME, unread: Unread = NOTHING_UNREAD
+) -> tuple[Finding, ...]:
+    """Find everything that can be told of documents; `problems` are those of reading them, and `unread` the namespaces whose ConfigMaps
+    cannot be read. Sorted by place."""
     documents = tuple(documents)
-    loaded = load(documents, home)
+    loaded = load(documents, home, unread=unread)
     templates = _templates(documents)
     named = refs.named(documents)
     problems = tuple(problems)

@@ -31,6 +31,7 @@ Wrong = tuple[Reason, Problem]
 """What is wrong with a Mesh, and the reason that stands for it; NotReady where the document itself does not fit."""
 Unread = Mapping[str, InjectionError]
 """Namespaces whose ConfigMaps cannot be read, and what is wrong with a Mesh that names one there."""
+NOTHING_UNREAD: Final[Unread] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,7 @@ class Loaded:
     wrong: Mapping[str, tuple[Wrong, ...]] = field(default_factory=dict)
 
 
-def load(
-    documents: Iterable[Document], home: str = DEFAULT_HOME, last: Loaded | None = None, unread: Unread = MappingProxyType({})
-) -> Loaded:
+def load(documents: Iterable[Document], home: str = DEFAULT_HOME, last: Loaded | None = None, unread: Unread = NOTHING_UNREAD) -> Loaded:
     """Compile the Meshes and template ConfigMaps among documents; `last` is what serves until now."""
     return _Loading(documents, home, last or Loaded(), unread).run()
 
