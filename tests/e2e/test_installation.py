@@ -1,8 +1,11 @@
 """What config/ installs: valid, restricted, with the rights that it lists and no others, and harmless to apply again."""
 
 import asyncio
+import base64
 import difflib
+import os
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +14,11 @@ import yaml
 
 from mesh_injector.kube import validating
 from mesh_injector.kube.entries import Target
+from mesh_injector.server import follower
 from tests.e2e import installation, processes, writer
 from tests.e2e.cluster import Cluster
 from tests.e2e.conftest import Start
+from tests.e2e.controlplane import build
 
 ROOT = Path(__file__).parents[2]
 RIGHTS = Path(__file__).parent / "rights.txt"
@@ -60,6 +65,19 @@ def test_the_account_has_the_rights_that_are_listed_and_no_others(with_tenant: C
         RIGHTS.write_text(found, encoding="utf-8")
     expected = RIGHTS.read_text(encoding="utf-8")
     assert found == expected, "".join(difflib.unified_diff(expected.splitlines(True), found.splitlines(True)))
+
+
+def test_the_commands_of_the_page_make_a_certificate_that_serves_and_applying_again_keeps_it(cluster: Cluster, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^\$ ((?:openssl|echo|kubectl (?:create|patch) secret) .*)$", page, re.M)
+    environment = {"PATH": f"{build.assets()}:{os.environ['PATH']}", "KUBECONFIG": str(cluster.kubeconfig), "HOME": str(tmp_path)}
+    subprocess.run(["sh", "-ec", "\n".join(commands)], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    installation.install(cluster)
+    data = cluster.get("secret", "mesh-injector-tls", "-n", "mesh-system")["data"]
+    for name, content in data.items():
+        (tmp_path / "mounted").mkdir(exist_ok=True)
+        (tmp_path / "mounted" / name).write_bytes(base64.b64decode(content))
+    assert follower.serving_pair(tmp_path / "mounted").ca == (tmp_path / "ca.crt").read_bytes()
 
 
 @pytest.mark.parametrize(
