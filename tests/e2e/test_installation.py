@@ -69,7 +69,7 @@ def test_the_account_has_the_rights_that_are_listed_and_no_others(with_tenant: C
 
 def test_the_commands_of_the_page_make_a_certificate_that_serves_and_applying_again_keeps_it(cluster: Cluster, tmp_path: Path) -> None:
     page = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
-    commands = re.findall(r"^\$ ((?:openssl|echo|kubectl (?:create|patch) secret) .*)$", page, re.M)
+    commands = re.findall(r"^\$ ((?:openssl|echo|kubectl (?:create|patch) secret) .*)$", page, re.MULTILINE)
     environment = {"PATH": f"{build.assets()}:{os.environ['PATH']}", "KUBECONFIG": str(cluster.kubeconfig), "HOME": str(tmp_path)}
     subprocess.run(["sh", "-ec", "\n".join(commands)], cwd=tmp_path, env=environment, check=True, capture_output=True)
     installation.install(cluster)
@@ -125,7 +125,7 @@ def test_applying_it_again_changes_nothing_and_keeps_what_was_written_into_it(cl
     installation.install(cluster)
     assert cluster.kubectl("diff", "-k", str(installation.DEFAULT)).ok() == ""
     assert [one["name"] for one in cluster.get("mutatingwebhookconfiguration", "mesh-injector")["webhooks"]] == [entry["name"]]
-    assert cluster.get("secret", "mesh-injector-tls", "-n", "mesh-system")["data"] == {"tls.crt": "YQ=="}
+    assert cluster.get("secret", "mesh-injector-tls", "-n", "mesh-system")["data"]["tls.crt"] == "YQ=="
 
 
 def test_the_configurations_are_shipped_without_entries() -> None:
