@@ -4,7 +4,6 @@ The elector of `kubernetes` is not used, as docs/decisions/0006-leadership.md sa
 """
 
 import asyncio
-import contextlib
 import itertools
 import math
 import time
@@ -15,7 +14,6 @@ from typing import Final, NoReturn
 
 import structlog
 
-from mesh_injector.errors import ClusterError
 from mesh_injector.kube import lease
 from mesh_injector.kube.client import Cluster
 from mesh_injector.kube.lease import LEASES, Seen
@@ -131,11 +129,13 @@ class Leadership:
 
     async def _release(self) -> None:
         """Give the lease back where it is still ours, so that nobody has to wait for its end."""
-        with contextlib.suppress(ClusterError, TimeoutError):
+        try:
             async with asyncio.timeout(self._pace.release):
                 found = await self._cluster.get(self._path)
                 if lease.observe(found, 0, None).holder == self._identity:
                     await self._cluster.request("PUT", self._path, lease.released(found, datetime.now(UTC)))
+        except Exception as error:  # noqa: BLE001 - whatever it was, the lease runs out
+            self._tell(error)
 
     def _tell(self, error: Exception) -> None:
         told = str(error) or type(error).__name__
