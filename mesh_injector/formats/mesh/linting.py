@@ -49,6 +49,11 @@ class _Findings:
     entries: Mapping[str, Origin] = field(default_factory=dict)
     found: dict[tuple[str, str], Finding] = field(default_factory=dict)
     prefix: str = ""
+    files: re.Pattern[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = "|".join(sorted(map(re.escape, self.sources), key=len, reverse=True))
+        self.files = re.compile(rf"({names}):(\d+):(\d+)")
 
     def tell(self, severity: Severity, problem: Problem) -> None:
         problem = replace(problem, what=f"{self.prefix}{problem.what}")
@@ -59,8 +64,7 @@ class _Findings:
 
     def _place(self, where: str) -> Origin:
         """Read the place in a file out of a message; that of the ConfigMap's entry where a template stands in no block of a file."""
-        names = "|".join(sorted(map(re.escape, self.sources), key=len, reverse=True))
-        match = re.search(rf"({names}):(\d+):(\d+)", where) if names else None
+        match = self.files.search(where) if self.sources else None
         if match:
             return Origin(match[1], int(match[2]), int(match[3]))
         entry = next((place for name, place in self.entries.items() if where == name or where.startswith(f"{name}, ")), None)

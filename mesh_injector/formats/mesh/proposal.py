@@ -15,6 +15,8 @@ from mesh_injector.formats.mesh.linting import Finding, Severity
 from mesh_injector.formats.mesh.load import is_mesh
 from mesh_injector.reasons import CODES, TEMPLATE_UNUSED, Reason
 
+TRIED: Final = 100
+"""So many Meshes of a ConfigMap are tried, in about a second."""
 _NOT_THERE: Final = CODES[Reason.CONFIG_MAP_MISSING]
 _READ: Final = {"Mesh": ("spec",), "ConfigMap": ("data", "binaryData")}
 """The members that an object works by; who changes others, such as a finalizer or the status, is never held up."""
@@ -45,11 +47,21 @@ def judge(change: Proposal, documents: Iterable[Document], home: str) -> Advice:
         return Advice(warnings=tuple(_left_without(old, documents)) if old and _is_ours(old) and not is_mesh(old) else ())
     if _is_leaving(new) or (old is not None and _written(old) == _written(new)):
         return Advice()
+    documents, left_out = _tried(new, documents)
     known = {_same(finding) for finding in _before(change, documents, home)}
     found = _findings(new, documents, home)
     breaks = [each for each in found if each.severity is Severity.ERROR and each.problem.code != _NOT_THERE and _same(each) not in known]
     told = [each for each in found if each not in breaks and each.severity is not Severity.NOTE and each.problem.code != TEMPLATE_UNUSED]
-    return Advice(tuple(each.problem for each in breaks), tuple(each.problem for each in told))
+    return Advice(tuple(each.problem for each in breaks), (*(each.problem for each in told), *left_out))
+
+
+def _tried(new: Document, documents: tuple[Document, ...]) -> tuple[tuple[Document, ...], tuple[Problem, ...]]:
+    """Leave out what would take too long: of the Meshes of a ConfigMap all but the first by name, which is a warning."""
+    meshes = [] if is_mesh(new) else sorted(_partners(new, documents), key=_name)
+    if len(meshes) <= TRIED:
+        return documents, ()
+    what = f"it was tried with the first {TRIED} of the {len(meshes):,} meshes that name it; see the status of the others"
+    return tuple(meshes[:TRIED]), (Problem(CODES[Reason.OVERLOADED], what, str(new.origin)),)
 
 
 def missing(change: Proposal, documents: Iterable[Document], home: str) -> list[tuple[str, str]]:

@@ -164,6 +164,19 @@ def test_objects_of_other_products_are_let_pass() -> None:
     assert judged(new=document("other.example/v1", "Mesh", {"name": "a", "namespace": "b"}, spec={"enableAutoInject": 1})) == Advice()
 
 
+def test_of_the_meshes_of_a_config_map_so_many_are_tried_and_the_others_are_told_of() -> None:
+    meshes = [mesh(f"m{number:03}", region="eu-west-1") for number in range(proposal.TRIED)]
+    assert judged(*meshes, new=config_map(NEEDS_REGION)) == Advice()
+    assert codes(judged(*meshes, mesh("m999"), new=config_map(NEEDS_REGION))) == ([], ["MI503"])
+    assert codes(judged(mesh("a"), *meshes, new=config_map(NEEDS_REGION))) == (["MI202"], ["MI503"])
+
+
+def test_a_mesh_that_changes_to_another_config_map_takes_the_faults_of_that_one() -> None:
+    other = Document({**config_map(BROKEN).body, "metadata": {**config_map(BROKEN).body["metadata"], "name": "other"}}, Origin("ConfigMap"))
+    assert codes(judged(config_map(GOOD), other, old=mesh(), new=mesh(config_map="other")))[0] == ["MI302"]
+    assert judged(config_map(GOOD), other, old=mesh(config_map="other"), new=mesh()) == Advice()
+
+
 def test_a_config_map_that_is_not_known_is_named_where_the_mesh_may_name_it() -> None:
     def missing(new: Document, *documents: Document) -> list[tuple[str, str]]:
         return proposal.missing(Proposal(new=new), documents, HOME)
