@@ -13,10 +13,12 @@ from mesh_injector.formats.mesh import linting, refs
 from mesh_injector.formats.mesh.config_maps import is_template
 from mesh_injector.formats.mesh.linting import Finding, Severity
 from mesh_injector.formats.mesh.load import is_mesh
-from mesh_injector.reasons import CODES, TEMPLATE_UNUSED, Reason
+from mesh_injector.reasons import CERTAIN_TIE, CODES, TEMPLATE_UNUSED, Reason
 
 TRIED: Final = 100
-"""So many Meshes of a ConfigMap are tried, in about a second."""
+"""So many Meshes of a ConfigMap are tried, in less than a second."""
+_OF_ALL: Final = {TEMPLATE_UNUSED, CERTAIN_TIE}
+"""What can be said of all documents only."""
 _NOT_THERE: Final = CODES[Reason.CONFIG_MAP_MISSING]
 _READ: Final = {"Mesh": ("spec",), "ConfigMap": ("data", "binaryData")}
 """The members that an object works by; who changes others, such as a finalizer or the status, is never held up."""
@@ -51,7 +53,7 @@ def judge(change: Proposal, documents: Iterable[Document], home: str) -> Advice:
     known = {_same(finding) for finding in _before(change, documents, home)}
     found = _findings(new, documents, home)
     breaks = [each for each in found if each.severity is Severity.ERROR and each.problem.code != _NOT_THERE and _same(each) not in known]
-    told = [each for each in found if each not in breaks and each.severity is not Severity.NOTE and each.problem.code != TEMPLATE_UNUSED]
+    told = [each for each in found if each not in breaks and each.severity is not Severity.NOTE and each.problem.code not in _OF_ALL]
     return Advice(tuple(each.problem for each in breaks), (*(each.problem for each in told), *left_out))
 
 
