@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import copy
 import json
+import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class ApiServer:
         self.cut = 0.0
         """Watches are cut after so many seconds."""
         self.hang = False
-        """Lists are never answered."""
+        """Neither lists nor single objects are answered."""
         self.refused = 0
         """Every request is answered with this status."""
         self._changed = asyncio.Event()
@@ -101,6 +102,7 @@ class ApiServer:
             return _status(403, f'configmaps is forbidden: User "{who}" cannot list resource "configmaps" in the namespace "{namespace}"')
         if name:
             self.asked[f"get {plural}"] += 1
+            await until(lambda: not self.hang, 60)
             found = self.objects.get((plural, namespace, name))
             return web.json_response(found) if found else _status(404, f'{plural} "{name}" not found')
         if request.query.get("watch"):
@@ -205,6 +207,19 @@ def kubeconfig(folder: Path, url: str) -> Path:
     }
     path.write_text(json.dumps(config))
     return path
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+async def until_asked(question: Callable[[], Awaitable[object]], seconds: float = 20) -> None:
+    """Ask somebody else until the answer is yes."""
+    async with asyncio.timeout(seconds):
+        while not await question():  # noqa: ASYNC110 - what is asked may be anything
+            await asyncio.sleep(0.01)
 
 
 async def until(question: Callable[[], object], seconds: float = 20) -> None:
