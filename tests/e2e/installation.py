@@ -42,5 +42,4 @@ def start(folder: Path) -> Iterator[Stand]:
         stack.enter_context(running.controllers())
         install(running)
         running.kubectl("scale", "deployment", ACCOUNT, "-n", webhook.HOME, "--replicas=0").ok()
-        flags = ("--source=cluster", f"--kubeconfig={kubeconfig(running)}")
-        yield stand.replicated(running, enter, flags, stack)
+        yield stand.replicated(Stand(running, enter, "cluster", (f"--kubeconfig={kubeconfig(running)}",), stack))

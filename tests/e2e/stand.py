@@ -45,6 +45,7 @@ class Stand:
 
     cluster: Cluster
     enter: tuple[str, ...]
+    source: Path | str
     flags: tuple[str, ...]
     running: contextlib.ExitStack
     replicas: dict[str, webhook.Replica] = field(default_factory=dict)
@@ -55,7 +56,7 @@ class Stand:
         """Run a replica, and let the Service lead to it when it is ready."""
         network = Network(HOSTS[name], PORTS, (*self.enter, "ip", "netns", "exec", name))
         folder, log = self.cluster.folder, f"{name}-{next(self.starts)}"
-        self.replicas[name] = self.running.enter_context(webhook.serve(folder, network, self.flags, log, folder / "tls"))
+        self.replicas[name] = self.running.enter_context(webhook.serve(folder, network, self.source, log, folder / "tls", self.flags))
         self.enlist(name)
 
     def restart(self, name: str) -> int:
@@ -137,13 +138,12 @@ def start(folder: Path, source: Path) -> Iterator[Stand]:
         ports = [{"name": "https", "port": 443, "targetPort": PORTS[0]}]
         metadata = {"name": webhook.NAME, "namespace": webhook.HOME}
         running.apply({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": ports}}).ok()
-        yield replicated(running, enter, (f"--source={source}",), stack)
+        yield replicated(Stand(running, enter, source, (), stack))
 
 
-def replicated(running: Cluster, enter: tuple[str, ...], flags: tuple[str, ...], stack: contextlib.ExitStack) -> Stand:
-    """Run the replicas with these flags behind the Service, which is there already, until the stack ends."""
-    webhook.issue_certificate(running.folder / "tls")
-    stand = Stand(running, enter, flags, stack)
+def replicated(stand: Stand) -> Stand:
+    """Run the replicas behind the Service, which is there already."""
+    webhook.issue_certificate(stand.cluster.folder / "tls")
     for name in HOSTS:
         stand.add(name)
     return stand

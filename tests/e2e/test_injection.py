@@ -24,7 +24,7 @@ def installed(cluster: Cluster, folder: Path, name: str) -> Iterator[webhook.Rep
     cluster.add_namespace("shop", team="shop")
     cluster.add_namespace("legacy", team="shop", **{"mesh-injector.io/inject": "disabled"})
     with contextlib.ExitStack() as stack:
-        running = stack.enter_context(webhook.serve(folder, Network.loopback(), (f"--source={SAMPLES}",)))
+        running = stack.enter_context(webhook.serve(folder, Network.loopback(), SAMPLES))
         for namespace in ("shop", "legacy"):
             stack.enter_context(webhook.registered(cluster, f"{name}.{namespace}", running, namespace))
         yield running

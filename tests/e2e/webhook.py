@@ -54,8 +54,10 @@ def issue_certificate(folder: Path, *hosts: str) -> certs.Pair:
 
 
 @contextlib.contextmanager
-def serve(folder: Path, network: Network, flags: Sequence[str], name: str = NAME, tls: Path | None = None) -> Iterator[Replica]:
-    """Run `mesh-injector serve` with these flags while the block lasts, on the network's two ports: reviews, and health.
+def serve(
+    folder: Path, network: Network, source: Path | str, name: str = NAME, tls: Path | None = None, flags: Sequence[str] = ()
+) -> Iterator[Replica]:
+    """Run `mesh-injector serve` on a source while the block lasts, on the network's two ports: reviews, and health.
 
     At the end it is killed, since after a SIGTERM it would go on accepting for some seconds.
     """
@@ -63,8 +65,9 @@ def serve(folder: Path, network: Network, flags: Sequence[str], name: str = NAME
     if not tls.exists():
         issue_certificate(tls, network.address)
     command = (
-        *(*network.enter, sys.executable, "-m", "mesh_injector", "serve", "-v", *flags, f"--tls-dir={tls}"),
+        *(*network.enter, sys.executable, "-m", "mesh_injector", "serve", "-v", f"--source={source}", f"--tls-dir={tls}"),
         *(f"--host={network.address}", f"--port={network.ports[0]}", f"--health-port={network.ports[1]}"),
+        *flags,
     )
     with processes.child(command, folder / f"{name}.log") as process:
         processes.eventually(lambda: "ready: " in process.said(), f"{name} is ready", while_lives=(process,))
