@@ -14,6 +14,7 @@ from mesh_injector.engine import pipeline, record
 from mesh_injector.engine.pipeline import Outcome, Verdict
 from mesh_injector.engine.record import Record
 from mesh_injector.engine.rules import Check
+from mesh_injector.kube.credentials import Credentials
 from mesh_injector.reasons import Reason
 from mesh_injector.store import Snapshot
 
@@ -28,6 +29,8 @@ class Output(StrEnum):
 def explain(  # noqa: PLR0913 # the parameters are the command's flags
     files: flags.Files,
     sources: flags.Sources = None,
+    kubeconfig: flags.Kubeconfig = "",
+    context: flags.Context = "",
     output: Annotated[Output, flag("-o", "--output", help="text or json.")] = Output.TEXT,
     namespace: flags.NamespaceFlag = "",
     all_namespaces: flags.AllNamespaces = False,
@@ -47,7 +50,7 @@ def explain(  # noqa: PLR0913 # the parameters are the command's flags
       kubectl get pod cart-0 -o yaml | mesh-injector explain -f - -o json
     """
     terminal, within = Terminal(color, quiet=quiet), subjects.scope(namespace, labels, all_namespaces=all_namespaces)
-    snapshot = source.load(sources, home_namespace, terminal)
+    snapshot = source.load(sources, home_namespace, terminal, Credentials(kubeconfig, context))
     judged, problems = subjects.read(files, within, subjects.injecting(snapshot))
     found = [subject for one in judged for subject in one.subjects]
     if output is Output.JSON:
