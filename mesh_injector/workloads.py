@@ -63,6 +63,17 @@ def find(body: Mapping[str, Any]) -> Workload | None:
     return Workload(label, pod, _text(metadata.get("namespace")), path, _controller(metadata))
 
 
+def meant(body: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The `apiVersion` and `kind` of the workload that a document was surely meant to be: `pod`, `v1` `Deployment`; else None."""
+    version, kind = _text(body.get("apiVersion")), _text(body.get("kind"))
+    if _path(body) is not None or "." in version.partition("/")[0]:
+        return None
+    for group, known in _PATHS:
+        if known.lower() == kind.lower() and group != "extensions":
+            return (group if group == "v1" else f"{group}/v1"), known
+    return None
+
+
 def replace(body: Mapping[str, Any], pod: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of a workload's document with the metadata and spec of `pod` in the place of the template's.
 

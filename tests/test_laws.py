@@ -700,7 +700,7 @@ def assert_not_exempt(text: str, *, fake: bool) -> None:
     if fake:
         pod["spec"]["containers"].append({"name": "envoy", "image": "pause:3"})
     outcome = injected(pod, SHOP)
-    pipeline.checks(Pod.from_document(pod), Namespace("shop"), SHOP)
+    pipeline.explain(Pod.from_document(pod), Namespace("shop"), SHOP)
     if fake and outcome.verdict is Verdict.REFUSED:
         assert outcome.reason is Reason.NAME_COLLISION
         return

@@ -28,6 +28,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "render": ("mesh_injector.cli.render", "Render a mesh's template for pods, or for a stand-in pod when no file is given."),
     "lint": ("mesh_injector.cli.lint", "Find what is wrong with Meshes and templates, before there is a pod."),
+    "diff": ("mesh_injector.cli.diff", "Show what a new template or Mesh would change for pods, before it is applied."),
+    "test": ("mesh_injector.cli.test", "Run your own tests of your templates: files named mesh-injector-test.yaml beside them."),
     "version": ("mesh_injector.cli.version", "Print the version."),
 }
 """The module of each command, which has a function of the command's name, and the first line of that function's docstring."""

@@ -1,19 +1,21 @@
 """`explain`: the decision about a pod, step by step: every mesh considered, the selector that failed, what was added, the fix."""
 
-import json
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
+import typer
+
 from mesh_injector import admission
-from mesh_injector.cli import exits, flags, source, subjects
+from mesh_injector.cli import exits, flags, source, stories, subjects
 from mesh_injector.cli.flags import flag
-from mesh_injector.cli.subjects import Subject
-from mesh_injector.cli.terminal import Terminal, verdict
-from mesh_injector.engine import pipeline, record
+from mesh_injector.cli.stories import Told
+from mesh_injector.cli.subjects import Scope, Subject
+from mesh_injector.cli.terminal import Terminal
+from mesh_injector.documents import Document, Origin
 from mesh_injector.engine.pipeline import Outcome, Verdict
-from mesh_injector.engine.record import Record
-from mesh_injector.engine.rules import Check
+from mesh_injector.engine.selector import Selector
+from mesh_injector.errors import Problem
 from mesh_injector.kube.credentials import Credentials
 from mesh_injector.reasons import Reason
 from mesh_injector.store import Snapshot
@@ -27,37 +29,43 @@ class Output(StrEnum):
 
 
 def explain(  # noqa: PLR0913 # the parameters are the command's flags
-    files: flags.Files,
+    files: flags.OptionalFiles = None,
     sources: flags.Sources = None,
     kubeconfig: flags.Kubeconfig = "",
     context: flags.Context = "",
     output: Annotated[Output, flag("-o", "--output", help="text or json.")] = Output.TEXT,
     namespace: flags.NamespaceFlag = "",
     all_namespaces: flags.AllNamespaces = False,
-    labels: flags.Labels = "",
+    labels: Annotated[
+        str,
+        flag("-l", "--selector", metavar="SELECTOR", help="Of -f only objects with these labels; without -f a pod that has them: app=web."),
+    ] = "",
     home_namespace: flags.Home = "mesh-system",
     color: flags.ColorFlag = flags.Color.AUTO,
     quiet: flags.Quiet = False,
 ) -> int:
     """Explain why a pod is injected, or why not: every mesh considered, and what to change.
 
-    Exit 0 when all pods are injected, 1 when one is not, 3 when a document cannot be read.
+    Without -f it explains a pod that does not exist yet: one with the labels of -l in the namespace of -n. Exit 0 when all pods are
+    injected, 1 when one is not, 3 when a document cannot be read.
 
     Examples:
 
       mesh-injector explain -f deployment.yaml --source mesh/
 
+      mesh-injector explain -n shop -l app=web --source mesh/
+
       kubectl get pod cart-0 -o yaml | mesh-injector explain -f - -o json
     """
     terminal, within = Terminal(color, quiet=quiet), subjects.scope(namespace, labels, all_namespaces=all_namespaces)
     snapshot = source.load(sources, home_namespace, terminal, Credentials(kubeconfig, context))
-    judged, problems = subjects.read(files, within, subjects.injecting(snapshot))
-    found = [subject for one in judged for subject in one.subjects]
+    found, problems = _asked(files or (), within, snapshot, terminal)
+    told = [stories.of(subject, snapshot) for subject in found]
     if output is Output.JSON:
-        terminal.json({"items": [as_json(subject, _checks(subject, snapshot)) for subject in found]})
+        terminal.json({"items": [as_json(one) for one in told]})
     else:
-        for subject in found:
-            story(subject, _checks(subject, snapshot), terminal)
+        for one in told:
+            stories.tell(one, terminal)
     for problem in problems:
         terminal.problem(problem)
     if problems:
@@ -65,18 +73,48 @@ def explain(  # noqa: PLR0913 # the parameters are the command's flags
     return exits.DONE if all(is_injected(subject) for subject in found) else exits.NO
 
 
+def _asked(files: Sequence[str], within: Scope, snapshot: Snapshot, terminal: Terminal) -> tuple[list[Subject[Outcome]], list[Problem]]:
+    """Find the pods that are asked about, wherever they are: in files, or only described by labels."""
+    decide = subjects.injecting(snapshot)
+    if files:
+        judged, problems = subjects.read(files, within, decide)
+    elif within.selector.requirements or within.namespace:
+        judged, problems = list(subjects.judge([_described(within, terminal)], Scope(), decide)), []
+    else:
+        raise typer.BadParameter("name files of pods, or describe a pod by -n and -l", param_hint="-f")
+    return [subject for one in judged for subject in one.subjects], problems
+
+
+def _described(within: Scope, terminal: Terminal) -> Document:
+    """Make a pod that a person describes by its namespace and labels."""
+    namespace, labels = within.namespace or "default", _labels(within.selector)
+    shown = ", ".join(f"{key}={value}" for key, value in labels.items()) or "none"
+    terminal.say(f"no -f: a pod `app` in namespace {namespace} with labels {shown}, one container and port 8080", style="dim")
+    body: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "app", "namespace": namespace, "labels": labels},
+        "spec": {"containers": [{"name": "app", "image": "app", "ports": [{"containerPort": 8080}]}]},
+    }
+    return Document(body, Origin("-l"))
+
+
+def _labels(selector: Selector) -> dict[str, str]:
+    """Read a selector as a description; what it leaves out needs no label."""
+    told = [need for need in selector.requirements if need.operator not in ("NotIn", "DoesNotExist")]
+    if vague := [need for need in told if len(need.values) != 1]:
+        raise typer.BadParameter(f"`{vague[0]}` describes no single pod; write `{vague[0].key}=VALUE`", param_hint="-l")
+    return {need.key: need.values[0] for need in told}
+
+
 def is_injected(subject: Subject[Outcome]) -> bool:
     """Whether the pod carries what it should: injected now, or before."""
     return subject.outcome.verdict is Verdict.INJECTED or subject.outcome.reason is Reason.ALREADY_INJECTED
 
 
-def _checks(subject: Subject[Outcome], snapshot: Snapshot) -> Sequence[Check]:
-    return pipeline.checks(subject.pod, subject.namespace, snapshot.rules)
-
-
-def as_json(subject: Subject[Outcome], checks: Sequence[Check]) -> dict[str, Any]:
-    """Give a decision the form that other programs rely on: contract, section 5."""
-    outcome = subject.outcome
+def as_json(told: Told) -> dict[str, Any]:
+    """Give a decision the form that other programs rely on: contract, section 5. The patch is for the document that the item names."""
+    subject, outcome = told.subject, told.subject.outcome
     return {
         "pod": subject.workload.label,
         "namespace": subject.namespace.name,
@@ -87,46 +125,6 @@ def as_json(subject: Subject[Outcome], checks: Sequence[Check]) -> dict[str, Any
         "template": outcome.template or None,
         "message": outcome.message or None,
         "warnings": [*admission.warnings(outcome), *subject.owned],
-        "checks": [{"mesh": check.mesh, "matched": check.matched, "why": check.why} for check in checks],
-        "patch": list(outcome.operations) or None,
+        "checks": [{"mesh": check.mesh, "matched": check.matched, "why": check.why} for check in told.checks],
+        "patch": subject.of_document(outcome.operations) or None,
     }
-
-
-def story(subject: Subject[Outcome], checks: Sequence[Check], terminal: Terminal) -> None:
-    """Tell a decision as a story."""
-    out, outcome = terminal.out, subject.outcome
-    out.line((subject.workload.label, "bold"), f" in namespace {subject.namespace.name}: ", verdict(outcome.verdict))
-    by = f" by mesh {outcome.mesh}" if outcome.mesh else ""
-    _line(terminal, "because", f"{outcome.reason.value}{by}" + (f", template {outcome.template[:19]}…" if outcome.template else ""))
-    for check in checks:
-        out.line("  mesh      ", ("✓", "green") if check.matched else ("✗", "red"), f" {check.mesh}: {check.why}")
-    if not checks:
-        _line(terminal, "mesh", "none is known")
-    ours = owned(subject)
-    for name in ours.added if ours else ():
-        _line(terminal, "would add" if outcome.verdict is Verdict.AUDITED else "adds", name)
-    for name, old in ours.replaced.items() if ours else ():
-        _line(terminal, "default", f"{name}: {json.dumps(old)} counts as not set")
-    for warning in (*outcome.warnings, *subject.owned):
-        _line(terminal, "warning", warning, "yellow")
-    if outcome.error is not None:
-        problem = outcome.error.problem
-        _line(terminal, "error", f"[{problem.code}] {problem.what}", "red")
-        _line(terminal, "where", problem.where)
-        for excerpt in problem.excerpt.splitlines():
-            out.line((f"            {excerpt}", "dim"))
-        _line(terminal, "fix", problem.fix, "green")
-    out.line()
-
-
-def owned(subject: Subject[Outcome]) -> Record | None:
-    """Read the record in the injected pod: what was added, and the defaults that gave way."""
-    if not subject.outcome.operations:
-        return None
-    after = subjects.apply(subject.workload.pod, subject.outcome.operations)
-    return record.read(after["metadata"]["annotations"][record.ANNOTATION])
-
-
-def _line(terminal: Terminal, label: str, text: str, style: str = "") -> None:
-    if text:
-        terminal.out.line(f"  {label:9} ", (text, style))

@@ -22,7 +22,8 @@ from mesh_injector.formats.mesh.mesh import Mesh
 from mesh_injector.kube.credentials import Credentials
 from mesh_injector.store import Snapshot
 
-_VALUE_CHARACTERS: Final = 200
+_SHOWN: Final = 2000
+"""So many characters of a value a table shows."""
 
 
 class Output(StrEnum):
@@ -63,18 +64,20 @@ def render(  # noqa: PLR0913 # the parameters are the command's flags
     within = subjects.scope(namespace, labels, all_namespaces=all_namespaces)
     pods = _pods(files, within, snapshot) if files else [(_stand_in(found, terminal), snapshot.namespace(namespace or "default"))]
     try:
-        _tell(found, pods, None if show_vars else output, terminal)
+        _tell(found, pods, output, terminal, show_vars=show_vars)
     except InjectionError as error:
         terminal.problem(error.problem)
         return exits.NO
     return exits.DONE
 
 
-def _tell(mesh: Mesh, pods: Sequence[tuple[Pod, Namespace]], output: Output | None, terminal: Terminal) -> None:
-    """Print the rendering for each pod, or without an output its variables. Raises InjectionError."""
+def _tell(mesh: Mesh, pods: Sequence[tuple[Pod, Namespace]], output: Output, terminal: Terminal, *, show_vars: bool) -> None:
+    """Print the rendering for each pod, or its variables. Raises InjectionError."""
     template = _template(mesh)
     collected = [(pod, variables.of(mesh, template, pod, where)) for pod, where in pods]
-    if output is not None:
+    if show_vars and output is Output.JSON:
+        terminal.json({"items": [_as_json(template, pod, given) for pod, given in collected]})
+    elif not show_vars:
         _print([_checked(mesh, template, given) for _, given in collected], output, terminal)
     else:
         for pod, given in collected:
@@ -139,6 +142,16 @@ def _show(template: PatchTemplate, pod: Pod, given: dict[str, Any], terminal: Te
 
 
 def _variable(name: str, shape: str, template: PatchTemplate, given: dict[str, Any]) -> tuple[Part, ...]:
-    use = "needed" if name in template.needed else "optional" if name in template.named else "-"
     value = documents.dump([given[name]]).strip()[2:] if name in given else shape if name not in template.named else "not defined"
-    return name, use, (value[:_VALUE_CHARACTERS], "" if name in given else "dim")
+    cut = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}… ({len(value):,} characters; `-o json` has all)"
+    return name, _use(name, template), (cut, "" if name in given else "dim")
+
+
+def _use(name: str, template: PatchTemplate) -> str:
+    return "needed" if name in template.needed else "optional" if name in template.named else "-"
+
+
+def _as_json(template: PatchTemplate, pod: Pod, given: dict[str, Any]) -> dict[str, Any]:
+    """Give the variables to programs: those that the template names, with their values as they are."""
+    named = {name: {"use": _use(name, template), "value": given.get(name)} for name in names.VARIABLES if name in template.named}
+    return {"pod": pod.name, "variables": named}

@@ -56,6 +56,17 @@ class Screen:
         else:
             self.console.print(_styled(parts), soft_wrap=True)
 
+    def hanging(self, indent: int, *parts: Part) -> None:
+        """Write one line that a terminal shows folded at words, the further lines indented; elsewhere it stays one line."""
+        if not self.file.isatty() and self.is_plain:
+            self.line(*parts)
+            return
+        text, width = _styled(parts), max(self.console.width, indent + 20)
+        head, rest = text[:indent], text[indent:]
+        for number, piece in enumerate(rest.wrap(self.console, width - indent)):
+            piece.rstrip()
+            self.console.print(head if number == 0 else " " * indent, piece, sep="", soft_wrap=True)
+
     def cut(self, *parts: Part) -> None:
         """Write one line, cut to the width of the terminal: for a look, where the whole is a command away."""
         text = _styled(parts)

@@ -64,8 +64,12 @@ class Subject(Generic[AnswerT_co]):
     @property
     def patch(self) -> list[Operation]:
         """The operations that make the changed document of the document."""
+        return self.of_document(self.outcome.patch)
+
+    def of_document(self, operations: Sequence[Operation]) -> list[Operation]:
+        """Make operations on the pod ones on the document that it stands in."""
         prefix = "".join(f"/{part}" for part in self.workload.path)
-        return [{**operation, "path": prefix + operation["path"]} for operation in self.outcome.patch]
+        return [{**operation, "path": prefix + operation["path"]} for operation in operations]
 
     @property
     def owned(self) -> list[str]:
@@ -172,6 +176,11 @@ def judge(found: Sequence[Document], within: Scope, decide: Decide[AnswerT_co]) 
 
 def _decide(document: Document, within: Scope, decide: Decide[AnswerT_co]) -> list[Subject[AnswerT_co]]:
     workload, namespace = workloads.find(document.body), within.namespace
+    if workload is None and (right := workloads.meant(document.body)):
+        origin = document.locate(("kind",))
+        what = f"`{document.api_version}` `{document.kind}` is no kind that Kubernetes has"
+        fix = f"write `apiVersion: {right[0]}` and `kind: {right[1]}`"
+        raise ConfigError(Problem(reasons.FIELD_WRONG, what, str(origin), fix, document.excerpt(origin)))
     if workload is None or within.selector.mismatch(_labels(document.body)) is not None:
         return []
     if namespace and workload.namespace not in ("", namespace):
@@ -189,4 +198,6 @@ def _labels(body: dict[str, Any]) -> dict[str, str]:
 
 def _placed(problem: Problem, document: Document) -> Problem:
     """Name the file and line of the document beside the place inside it."""
+    if problem.where.startswith(document.locate(()).source):
+        return problem
     return replace(problem, where=", ".join(filter(None, (str(document.locate(())), problem.where))))

@@ -91,6 +91,16 @@ class Outcome:
         return printable(f"mesh-injector: [{problem.code}] {mesh}{'; '.join(filter(None, parts))}")
 
 
+@dataclass(frozen=True, slots=True)
+class Story:
+    """An outcome and what led there: the pod that was decided about, what the rules said of it, and every mesh that was considered."""
+
+    outcome: Outcome
+    base: Pod
+    decision: Decision
+    checks: tuple[Check, ...]
+
+
 def inject(pod: Pod, namespace: Namespace, rules: Rules) -> Outcome:
     """Decide about a pod and work out its patch; pure, and the same on every replica."""
     if record.ANNOTATION in pod.annotations:
@@ -263,6 +273,8 @@ def _done(decision: Decision, reason: Reason, operations: Sequence[Operation], w
     return Outcome(Verdict.INJECTED, reason, decision.mesh, decision.template, operations, warnings)
 
 
-def checks(pod: Pod, namespace: Namespace, rules: Rules) -> tuple[Check, ...]:
-    """Explain a pod: every mesh considered, on the pod as `inject` decides about it, without what our record lists."""
-    return rules.checks(_judge(pod, _Answers(namespace, rules))[1], namespace)
+def explain(pod: Pod, namespace: Namespace, rules: Rules) -> Story:
+    """Decide about a pod as `inject` does, and tell what led there, on the pod without what our record lists."""
+    answers = _Answers(namespace, rules)
+    outcome, base = _judge(pod, answers)
+    return Story(outcome, base, answers.decide(base), rules.checks(base, namespace))

@@ -4,8 +4,9 @@
 the decision. Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors
 """
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -73,19 +74,46 @@ class Selector:
         return ", ".join(map(str, self.requirements)) or "everything"
 
 
+class Unusable(ValueError):
+    """A selector that cannot be used: a sentence, the place in it, and how to fix it."""
+
+    def __init__(self, what: str, path: tuple[str | int, ...] = (), fix: str = "correct the selector") -> None:
+        super().__init__(what)
+        self.path, self.fix = path, fix
+
+
 def parse(body: Mapping[str, Any]) -> Selector:
     """Parse a LabelSelector of `matchLabels` and `matchExpressions`.
 
-    Raises ValueError with a sentence that names the wrong place; the caller knows the object and adds it.
+    Raises Unusable with a sentence that names the wrong place; the caller knows the object and adds it.
     """
     unknown = set(body) - {"matchLabels", "matchExpressions"}
     if unknown:
-        raise ValueError(f"`{min(unknown)}` is no part of a selector; it has `matchLabels` and `matchExpressions`")
+        wrong = min(map(str, unknown))
+        what = f"`{wrong:.80}` is no part of a selector; it has `matchLabels` and `matchExpressions`"
+        raise Unusable(what, (wrong,), _meant(wrong, ("matchLabels", "matchExpressions")) or f"write `matchLabels: {{{wrong:.63}: …}}`")
     labels = _member(body, "matchLabels", dict)
     expressions = _member(body, "matchExpressions", list)
-    requirements = [_requirement({"key": key, "operator": "In", "values": [labels[key]]}, "matchLabels") for key in sorted(labels)]
-    requirements += [_requirement(item, f"matchExpressions[{index}]") for index, item in enumerate(expressions)]
+    requirements = [_of_label(key, labels[key]) for key in sorted(labels, key=str)]
+    requirements += [_placed(item, ("matchExpressions", index)) for index, item in enumerate(expressions)]
     return Selector(tuple(requirements))
+
+
+def _of_label(key: Any, value: Any) -> Requirement:
+    return _placed({"key": key, "operator": "In", "values": [value]}, ("matchLabels", key), "matchLabels")
+
+
+def _placed(item: Any, path: tuple[str | int, ...], name: str = "") -> Requirement:
+    """Parse one requirement; what is wrong with it is told with its place."""
+    try:
+        return _requirement(item, name or f"{path[0]}[{path[1]}]")
+    except Unusable as error:
+        raise Unusable(str(error), (*path, *error.path), error.fix) from error
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name[:80].lower(), [one.lower() for one in known], n=1)
+    return next((f"did you mean `{one}`?" for one in known if close and one.lower() == close[0]), "")
 
 
 _TERM: Final = re.compile(
@@ -121,23 +149,26 @@ def _term(match: re.Match[str]) -> dict[str, Any]:
 def _member(body: Mapping[str, Any], name: str, wanted: type[Any]) -> Any:
     value = body.get(name)
     if value is not None and not isinstance(value, wanted):
-        raise ValueError(f"`{name}` must be a {'mapping' if wanted is dict else 'list'}")
+        form = "mapping, `{key: value}`" if wanted is dict else "list, with `- ` before each item"
+        raise Unusable(f"`{name}` must be a {'mapping' if wanted is dict else 'list'}", (name,), f"write a {form}")
     return value if value is not None else wanted()
 
 
 def _requirement(item: Any, where: str) -> Requirement:
     if not isinstance(item, dict) or set(item) - {"key", "operator", "values"}:
-        raise ValueError(f"`{where}` must have `key`, `operator` and `values`, and nothing else")
+        raise Unusable(f"`{where}` must have `key`, `operator` and `values`, and nothing else")
     key, operator, values = item.get("key"), item.get("operator"), item.get("values")
     values = [] if values is None else values
     if not isinstance(key, str) or not is_label_key(key):
-        raise ValueError(f"{key!r} in `{where}` is no label key")
+        raise Unusable(f"{key!r:.80} in `{where}` is no label key", fix="write `name` or `prefix/name`")
     if operator not in OPERATORS:
-        raise ValueError(f"operator {operator!r} in `{where}` is none of {', '.join(OPERATORS)}")
+        what = f"operator {operator!r:.80} in `{where}` is none of {', '.join(OPERATORS)}"
+        raise Unusable(what, ("operator",), _meant(str(operator), OPERATORS) or "write one of them")
     if not isinstance(values, list) or not all(isinstance(value, str) and is_label_value(value) for value in values):
-        raise ValueError(f"`{where}` holds a value of `{key}` that is no label value: a text of at most 63 letters, digits, `-`, `_`, `.`")
+        raise Unusable(f"`{where}` holds a value of `{key}` that is no label value: a text of at most 63 letters, digits, `-`, `_`, `.`")
     if (operator in ("In", "NotIn")) != bool(values):
-        raise ValueError(f"operator {operator} in `{where}` {'needs at least one value' if not values else 'takes no values'}")
+        told, fix = ("takes no values", "leave out `values`") if values else ("needs at least one value", "write `values: [a]`")
+        raise Unusable(f"operator {operator} in `{where}` {told}", fix=fix)
     return Requirement(key, operator, tuple(values))
 
 

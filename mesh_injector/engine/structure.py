@@ -97,10 +97,16 @@ def _walk(node: Node, value: Any, path: Path) -> Iterator[Violation]:
         yield Violation(path, f"{_brief(value)} is out of range", f"write an integer from {node.bounds[0]} to {node.bounds[1]}")
 
 
+def _misspelt(node: Node, value: Mapping[str, Any]) -> set[str]:
+    """Name the fields that unknown ones were probably meant for: those are told, and not also that a field is missing."""
+    unknown = (name for name in value if node.field(name) is None)
+    return {spelling.alike(name, node.fields, node.required) for name in itertools.islice(unknown, MOST_VIOLATIONS)}
+
+
 def _members(node: Node, value: Mapping[str, Any], path: Path) -> Iterator[Violation]:
-    for name in node.required:
-        if name not in value:
-            yield Violation(path, f"`{name}` is required", "write it, or leave out what needs it")
+    missing = [name for name in node.required if name not in value]
+    for name in sorted(set(missing) - _misspelt(node, value)) if missing else ():
+        yield Violation(path, f"`{name}` is required", "write it, or leave out what needs it")
     for name, member in value.items():
         child = node.field(name)
         if child:

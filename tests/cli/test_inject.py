@@ -218,3 +218,19 @@ def test_terminal_escapes_of_a_name_are_shown_and_not_executed(run: Run) -> None
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a\x1b[31mb", "labels": {"app": "web"}}, "spec": {"containers": []}}
     result = run("inject", "-f", "-", "-o", "summary", stdin=json.dumps(pod))
     assert "\x1b" not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [(("v1", "pod"), "`apiVersion: v1` and `kind: Pod`"), (("v1", "Deployment"), "`apiVersion: apps/v1` and `kind: Deployment`")],
+)
+def test_a_kind_that_kubernetes_does_not_have_is_told_and_not_passed_over(
+    run: Callable[..., Result], wrong: tuple[str, str], right: str
+) -> None:
+    result = run(
+        "inject", "-f", "-", stdin=POD.replace("apiVersion: v1", f"apiVersion: {wrong[0]}").replace("kind: Pod", f"kind: {wrong[1]}")
+    )
+    assert result.exit_code == 3
+    assert f"`{wrong[0]}` `{wrong[1]}` is no kind that Kubernetes has" in result.stderr
+    assert "stdin:3:7" in result.stderr
+    assert f"fix: write {right}" in result.stderr

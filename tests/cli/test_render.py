@@ -50,3 +50,12 @@ def test_a_template_that_does_not_compile_is_a_no_with_its_place(run: Run, tmp_p
     column = bad.splitlines()[line - 1].index("app_port") + 1
     assert f"bad.yaml:{line}:{column}" in result.stderr
     assert "did you mean `app_ports`?" in result.stderr
+
+
+def test_the_variables_are_given_to_programs_whole(run: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(MESH.replace("level: info", f"level: {'x' * 5000}"), encoding="utf-8")
+    arguments = ("render", "--mesh", "web", "-f", "-", "--vars", "--source", f"{tmp_path}/m.yaml")
+    (item,) = run(*arguments, "-o", "json", stdin=POD).json["items"]
+    assert item["pod"] == "web"
+    assert item["variables"]["values"] == {"use": "needed", "value": {"level": "x" * 5000}}
+    assert "`-o json` has all" in " ".join(run(*arguments, stdin=POD).stdout.split())

@@ -211,8 +211,8 @@ def test_a_pod_with_a_record_that_is_skipped_or_refused_stays_as_it_is(decision:
 
 def test_checks_are_told_of_the_pod_without_what_the_record_lists() -> None:
     body, rules = applied(inject(bringing(ENVOY))), Fixed(bringing(ENVOY))
-    assert pipeline.checks(Pod.from_document(body), SHOP, rules) == (Check("mesh-system/shop", True, "app"),)
-    assert pipeline.checks(Pod.from_document(PLAIN), SHOP, rules) == (Check("mesh-system/shop", True, "app"),)
+    assert pipeline.explain(Pod.from_document(body), SHOP, rules).checks == (Check("mesh-system/shop", True, "app"),)
+    assert pipeline.explain(Pod.from_document(PLAIN), SHOP, rules).checks == (Check("mesh-system/shop", True, "app"),)
 
 
 # --- records that lie ---------------------------------------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ def test_a_record_that_claims_the_label_by_which_a_pod_is_selected_does_not_exem
     outcome = pipeline.inject(pod, SHOP, rules)
     assert (outcome.verdict, outcome.reason, outcome.mesh) == (Verdict.INJECTED, Reason.INJECTED, "mesh-system/shop")
     assert applied(outcome, forged("labels[app]"))["metadata"]["labels"] == {"app": "cart"}
-    assert pipeline.checks(pod, SHOP, rules) == (Check("mesh-system/shop", True, "app"),)
+    assert pipeline.explain(pod, SHOP, rules).checks == (Check("mesh-system/shop", True, "app"),)
 
 
 def test_a_refusal_of_the_pod_as_it_stands_is_no_exemption_either() -> None:
@@ -249,7 +249,7 @@ def test_a_record_is_believed_where_the_pod_passes_both_ways() -> None:
     rules = Fixed(Decision(Reason.AUTO_INJECT_OFF), Decision(Reason.NO_MESH_MATCHED))
     pod = Pod.from_document(forged("labels[app]"))
     assert pipeline.inject(pod, SHOP, rules).reason is Reason.NO_MESH_MATCHED
-    assert pipeline.checks(pod, SHOP, rules) == (Check("mesh-system/shop", False, "app"),)
+    assert pipeline.explain(pod, SHOP, rules).checks == (Check("mesh-system/shop", False, "app"),)
 
 
 def test_the_pods_own_opt_out_wins_over_a_record_that_claims_its_label() -> None:

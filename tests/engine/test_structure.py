@@ -274,3 +274,10 @@ def bodies(draw, place=schema.POD):
 @given(bodies())
 def test_the_fast_judge_and_the_words_agree(body):
     assert structure._judge().is_valid(body) == (not list(structure._walk(schema.POD, body, ())))
+
+
+def test_a_misspelt_field_is_told_and_not_also_that_it_is_missing() -> None:
+    found = structure.violations({"spec": {"containers": [{"nmae": "a", "image": "a"}]}})
+    assert [(one.message, one.suggestion) for one in found] == [("unknown field `nmae`", "did you mean `name`?")]
+    both = structure.violations({"spec": {"containers": [{"zzz": "a", "image": "a"}]}})
+    assert [one.message for one in both] == ["`name` is required", "unknown field `zzz`"]

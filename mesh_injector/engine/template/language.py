@@ -62,6 +62,11 @@ _SYNTAX: Final = (
         "a name cannot begin with a dot",
         "this is Jinja and not Go's templates: write `values.image`, and `{% for x in list %}`",
     ),
+    (
+        r"unexpected char '\$'",
+        "`$` begins no name",
+        "this is Jinja and not Go's templates: write `{% for x in values.list %}`, and `{% set x = … %}`",
+    ),
     (r"got '='", "`=` is no comparison", "write `==`"),
     (r"end of statement block', got 'if'", "`else if` is no tag", "write `elif`"),
     (
@@ -72,6 +77,9 @@ _SYNTAX: Final = (
     (r"Missing end of comment tag", "a comment is never closed", "close `{#` by `#}`"),
 )
 """What Jinja's parser says, what we say, and the fix."""
+_RANGE: Final = "call it, as in `range(3)`; a loop is written `{% for x in values.list %}`"
+_BLOCK: Final = re.compile(r"\{#.*?#\}|\{%[-+]?\s*(?P<tag>if|for|endif|endfor)\b", re.DOTALL)
+"""A comment, or a tag that opens or closes a block."""
 _TABLES: Final[dict[str, Mapping[str, Callable[..., Any]]]] = {"filter": filters.FILTERS, "test": trials.TESTS}
 _INNER: Final = {"map": ("filter", 0), "select": ("test", 0), "reject": ("test", 0), "selectattr": ("test", 1), "rejectattr": ("test", 1)}
 """The filters that take the name of a filter or test, and which of their arguments it is."""
@@ -94,7 +102,7 @@ def parse(text: str) -> nodes.Template:
     try:
         tree = environment().parse(text)
     except TemplateSyntaxError as error:
-        raise _syntax(error) from error
+        raise _syntax(error, text) from error
     except Fault:
         raise
     except Exception as error:  # whatever the parser raises on hostile text is an answer about that text
@@ -103,13 +111,27 @@ def parse(text: str) -> nodes.Template:
     return tree
 
 
-def _syntax(error: TemplateSyntaxError) -> Fault:
-    """Say in our words what Jinja's parser could not read."""
+def _syntax(error: TemplateSyntaxError, text: str) -> Fault:
+    """Say in our words what Jinja's parser could not read; a block that is never closed is told where it begins."""
     message = (error.message or "syntax error").rstrip(".")
     for pattern, what, fix in _SYNTAX:
         if match := re.search(pattern, message):
-            return refused(match.expand(what), error.lineno, fix=match.expand(fix))
+            line = _opening(text) if "never closed" in what and match.groups() else 0
+            return refused(match.expand(what), line or error.lineno, fix=match.expand(fix))
     return refused(f"the template does not parse: {message}", error.lineno, fix="check the brackets and quotes of this line")
+
+
+def _opening(text: str) -> int:
+    """Find where the innermost block begins that the end of a text leaves open; 0 where none is."""
+    opened: list[int] = []
+    for match in _BLOCK.finditer(text):
+        if match["tag"] in ("if", "for"):
+            opened.append(match.start())
+        elif match["tag"] and opened:
+            opened.pop()
+    if not opened:
+        return 0
+    return Line.at(text.count("\n", 0, opened[-1]) + 1, opened[-1] - text.rfind("\n", 0, opened[-1]))
 
 
 class _Check:
@@ -136,7 +158,7 @@ class _Check:
     @staticmethod
     def _name(node: nodes.Name, line: int) -> None:
         if node.name.startswith("_") or node.name in ("loop", "range", "self", "super", "caller", "varargs", "kwargs"):
-            fix = {"loop": "use loop.index, loop.first, loop.last or loop.length", "range": "call it: `range(3)`"}.get(node.name, "")
+            fix = {"loop": "use loop.index, loop.first, loop.last or loop.length", "range": _RANGE}.get(node.name, "")
             raise refused(f"the name `{node.name}` cannot be used here", line, word=node.name, fix=fix)
 
     @staticmethod

@@ -12,7 +12,7 @@ from typing import Any, Final
 from mesh_injector import reasons
 from mesh_injector.documents import Document
 from mesh_injector.engine import selector
-from mesh_injector.engine.selector import Selector
+from mesh_injector.engine.selector import Selector, Unusable
 from mesh_injector.engine.template import PatchTemplate, Source
 from mesh_injector.errors import InjectionError, Problem
 from mesh_injector.formats.mesh import certainty, config_maps
@@ -127,10 +127,11 @@ class _Loading:
         try:
             pods, namespaces = _selectors(parts)
         except ValueError as error:
-            path, code = ("spec", "injectionSelector"), reasons.CODES[Reason.SELECTOR_INVALID]
+            place, fix = (error.path, error.fix) if isinstance(error, Unusable) else ((), "correct the selector")
+            path, code = ("spec", "injectionSelector", *place), reasons.CODES[Reason.SELECTOR_INVALID]
             if mesh.spec.enable_auto_inject or parts:
-                self._tell(document, path, code, f"mesh {mesh}: {error}", "correct the selector")
-            problem = Problem(code, str(error), str(document.locate(path)), "correct the selector")
+                self._tell(document, path, code, f"mesh {mesh}: {error}", fix)
+            problem = Problem(code, str(error), str(document.locate(path)), fix)
             self._mark(str(mesh), Reason.SELECTOR_INVALID, problem)
             last = self.last_meshes.get((mesh.namespace, mesh.name))
             if mesh.spec.enable_auto_inject and last and not last.selector_fault:
@@ -242,7 +243,7 @@ class _Loading:
         of_the_template = bool(serving) and problem.where.startswith("ConfigMap ")
         self.problems.append(problem if of_the_template else replace(problem, what=f"mesh {mesh}: {problem.what}"))
 
-    def _tell(self, document: Document, path: tuple[str, ...], code: str, what: str, fix: str) -> None:
+    def _tell(self, document: Document, path: tuple[str | int, ...], code: str, what: str, fix: str) -> None:
         origin = document.locate(path)
         self.problems.append(Problem(code, what, str(origin), fix, document.excerpt(origin)))
 
@@ -278,5 +279,5 @@ def _selectors(parts: InjectionSelector | None) -> tuple[Selector | None, Select
 def _selector(body: dict[str, Any] | None, name: str) -> Selector | None:
     try:
         return None if body is None else selector.parse(body)
-    except ValueError as error:
-        raise ValueError(f"`injectionSelector.{name}`: {error}") from error
+    except Unusable as error:
+        raise Unusable(f"`injectionSelector.{name}`: {error}", (name, *error.path), error.fix) from error

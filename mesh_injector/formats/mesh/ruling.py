@@ -11,7 +11,7 @@ from typing import Final
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Check, Decision, Namespace, Severity
 from mesh_injector.errors import InjectionError
-from mesh_injector.formats.mesh import rendering, variables
+from mesh_injector.formats.mesh import near, rendering, variables
 from mesh_injector.formats.mesh.load import DEFAULT_HOME
 from mesh_injector.formats.mesh.mesh import Mesh
 from mesh_injector.formats.mesh.rendering import Rendering
@@ -93,21 +93,21 @@ class MeshRules:
     def checks(self, pod: Pod, namespace: Namespace) -> tuple[Check, ...]:
         """Explain every mesh: the selector that failed, who outranks it, or by what it selects the pod."""
         excluded = self._excluded(pod, namespace)
-        chosen = self._chosen(pod, namespace)
-        best = rank(chosen) if chosen else []
+        best = self.best(pod, namespace)
         found = [self._check(mesh, pod, namespace, best, excluded) for mesh in self.meshes]
         found += [Check(name, False, why) for name, why in self.unusable.items()]
         return tuple(sorted(found, key=lambda check: check.mesh))
 
-    def _chosen(self, pod: Pod, namespace: Namespace) -> list[Mesh]:
+    def best(self, pod: Pod, namespace: Namespace) -> list[Mesh]:
+        """Find the meshes that come first of those that match a pod: several of them tie."""
         active = [mesh for mesh in self.meshes if mesh.spec.enable_auto_inject and not mesh.mismatch(pod, namespace)]
         chosen = choose(active, pod.labels)
-        return [] if isinstance(chosen, Decision) else chosen
+        return [] if isinstance(chosen, Decision) or not chosen else rank(chosen)
 
     @staticmethod
     def _check(mesh: Mesh, pod: Pod, namespace: Namespace, best: Sequence[Mesh], excluded: Reason | None) -> Check:
         missed = mesh.mismatch(pod, namespace)
-        why = missed or mesh.why_matched()
+        why = missed + near.hint(mesh, pod, namespace) if missed else mesh.why_matched()
         if not missed:
             why += _fate(mesh, pod, best, excluded)
         return Check(str(mesh), not missed, why)

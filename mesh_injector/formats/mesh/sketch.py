@@ -28,6 +28,7 @@ BRANCHES: Final = 100
 """So many branches, and so many characters of their texts, are looked at for what is wrong in all of them: a load waits for that."""
 CHARACTERS: Final = 128 * 1024
 
+_NAME_LABEL: Final = "kubernetes.io/metadata.name"
 _SCALARS: Final[dict[str, Any]] = {"boolean": False, "map": {}, "list": [], "quantity": "1"}
 
 
@@ -187,16 +188,22 @@ def stand_in(node: schema.Node | None, number: int) -> Any:
 
 def render(mesh: Mesh, template: PatchTemplate) -> Rendered:
     """Render a mesh's template for a stand-in pod. Raises `InjectionError`."""
+    body, namespace = stand_in_pod(mesh)
+    return template.render(variables.of(mesh, template, Pod.from_document(body), namespace))
+
+
+def stand_in_pod(mesh: Mesh) -> tuple[dict[str, Any], Namespace]:
+    """Make a pod and a namespace that a mesh selects, with what templates ask for."""
     labels = {mesh.spec.virtual_node_label: "stand-in"} | _labels(mesh.pod_selector)
     annotations = {f"{variables.OVERRIDE}{name}": "stand-in" for name in mesh.spec.overrides if name not in mesh.spec.values}
     body = {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": "stand-in", "labels": labels, "annotations": annotations},
+        "metadata": {"name": "stand-in", "labels": labels} | ({"annotations": annotations} if annotations else {}),
         "spec": {"containers": [{"name": "app", "image": "app", "ports": [{"containerPort": 8080}]}]},
     }
-    namespace = Namespace("default" if mesh.home else mesh.namespace, _labels(mesh.namespace_selector))
-    return template.render(variables.of(mesh, template, Pod.from_document(body), namespace))
+    around = _labels(mesh.namespace_selector)
+    return body, Namespace(around.get(_NAME_LABEL, "default") if mesh.home else mesh.namespace, around)
 
 
 def _labels(selector: Selector | None) -> dict[str, str]:

@@ -3,8 +3,6 @@
 The texts under the fields are what `kubectl explain mesh.spec` shows: scripts/generate_crd.py writes crds/ from these models.
 """
 
-import difflib
-from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
@@ -12,7 +10,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from mesh_injector import reasons
-from mesh_injector.documents import Document
+from mesh_injector.documents import Document, fitting
 from mesh_injector.errors import Problem
 
 GROUP: Final = "mesh-injector.io"
@@ -29,19 +27,6 @@ DnsName: TypeAlias = Annotated[StrictStr, Field(pattern=rf"^{_SUBDOMAIN}$", max_
 LabelKey: TypeAlias = Annotated[StrictStr, Field(pattern=LABEL_KEY, max_length=253 + 1 + 63)]
 LabelValue: TypeAlias = Annotated[StrictStr, Field(pattern=rf"^({_NAME})?$", max_length=63)]
 ValueName: TypeAlias = Annotated[StrictStr, Field(pattern=rf"^{_NAME}$", max_length=63)]
-
-TOLD: Final = 20
-"""So many problems of one Mesh are told; of the others only how many there are."""
-
-_FIXES: Final = {
-    "string_too_long": "shorten it",
-    "too_long": "leave some out",
-    "twice": "remove one of them",
-    "bool_type": "write true or false",
-    "int_type": "write a number, such as 0",
-    "string_type": "put it in quotes",
-    "missing": "add it",
-}
 
 
 def _sized(body: Any) -> Any:
@@ -66,6 +51,10 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
         lines = [InitErrorDetails(type=error, loc=(index,), input=names[index]) for index in twice]
         raise ValidationError.from_exception_data("MeshSpec", lines)
     return names
+
+
+_TOP: Final = ("apiVersion", "kind", "metadata", "spec", "status")
+"""The fields of every resource."""
 
 
 class _Model(BaseModel):
@@ -153,84 +142,20 @@ class MeshSpec(_Model):
 
 def parse(document: Document) -> tuple[MeshSpec | None, tuple[Problem, ...]]:
     """Read the spec of a Mesh document; None and its problems, each with its place in the file, when it does not fit."""
+    if strange := [key for key in document.body if key not in _TOP]:
+        return None, tuple(fitting.unknown(document, (key,), f"a Mesh has no field `{key:.80}`", _TOP) for key in strange[: fitting.TOLD])
     spec = document.body.get("spec")
     spec = {} if spec is None else spec
     if not isinstance(spec, dict):
-        return None, (_problem(document, ("spec",), reasons.FIELD_WRONG, "`spec` must be a mapping", "indent its fields under `spec:`"),)
+        origin = document.locate(("spec",))
+        fix = "indent its fields under `spec:`"
+        return None, (Problem(reasons.FIELD_WRONG, "`spec` must be a mapping", str(origin), fix, document.excerpt(origin)),)
     try:
         return MeshSpec.model_validate(_without_nulls(spec)), ()
     except ValidationError as error:
-        return None, tuple(_told(document, error.errors(include_url=False)))
-
-
-def _told(document: Document, details: list[ErrorDetails]) -> Iterator[Problem]:
-    yield from (_explain(document, detail) for detail in details[:TOLD])
-    if len(details) > TOLD:
-        yield _problem(
-            document,
-            ("spec",),
-            reasons.FIELD_WRONG,
-            f"`spec` has {len(details):,} problems; the others are not told",
-            "mend those above first",
-        )
+        return None, tuple(fitting.problems(document, error, MeshSpec, ("spec",)))
 
 
 def _without_nulls(spec: dict[str, Any]) -> dict[str, Any]:
     """Treat a field that is null as absent, as Kubernetes does; the selectors say themselves what null means to them."""
     return {key: value for key, value in spec.items() if value is not None}
-
-
-def _explain(document: Document, detail: ErrorDetails) -> Problem:
-    path = ("spec", *detail["loc"])
-    name = ".".join(map(str, path))
-    if detail["type"] == "extra_forbidden":
-        known = _fields(path[1:-1])
-        close = difflib.get_close_matches(str(path[-1]), known, n=1)
-        fix = f"did you mean `{close[0]}`?" if close else f"the fields here are {', '.join(sorted(known))}"
-        origin = document.locate(path, key=True)
-        return Problem(reasons.FIELD_UNKNOWN, f"a Mesh has no field `{name}`", str(origin), fix, document.excerpt(origin))
-    fix = _FIXES.get(detail["type"], "see the reference of the Mesh resource")
-    return _problem(document, path, reasons.FIELD_WRONG, f"`{name}`: {_requirement(detail)}{_found(detail)}", fix)
-
-
-def _found(detail: ErrorDetails) -> str:
-    value = detail["input"]
-    if detail["type"] == "too_long":
-        return f", found {len(value)}"
-    return "" if isinstance(value, dict) else f", found {value!r:.60}"
-
-
-def _requirement(detail: ErrorDetails) -> str:
-    """Say what a field must be, in the words of its author."""
-    context = detail.get("ctx") or {}
-    words = {
-        "bool_type": "must be true or false, without quotes",
-        "string_type": "must be text",
-        "int_type": "must be a whole number, without quotes",
-        "dict_type": "must be a mapping",
-        "model_type": "must be a mapping",
-        "tuple_type": "must be a list",
-        "missing": "is required",
-        "string_pattern_mismatch": f"must match {context.get('pattern')}",
-        "string_too_long": f"must have at most {context.get('max_length')} characters",
-        "too_long": f"must have at most {context.get('max_length')} entries",
-        "greater_than_equal": f"must be at least {context.get('ge')}",
-        "less_than_equal": f"must be at most {context.get('le')}",
-        "literal_error": f"must be {context.get('expected')}",
-    }
-    return words.get(detail["type"], detail["msg"])
-
-
-def _fields(path: tuple[Any, ...]) -> list[str]:
-    models: dict[tuple[Any, ...], type[_Model]] = {
-        (): MeshSpec,
-        ("injectionSelector",): InjectionSelector,
-        ("sidecarPatchConfigMap",): ConfigMapRef,
-    }
-    model = models.get(path)
-    return [field.alias or name for name, field in model.model_fields.items()] if model else []
-
-
-def _problem(document: Document, path: tuple[Any, ...], code: str, what: str, fix: str) -> Problem:
-    origin = document.locate(path)
-    return Problem(code, what, str(origin), fix, document.excerpt(origin))

@@ -68,6 +68,8 @@ REFUSED = {
     "{% for a, values in [] %}{% endfor %}": ("`values` cannot be set: it is given", "choose another name"),
     "{% frobnicate %}": ("there is no tag `frobnicate`", "the tags are `if`, `elif`, `else`, `for`, `set`"),
     "{% if values %}a: 1": ("`{% if %}` is never closed", "add `{% endif %}`"),
+    "{{ range $i, $x := .Values.x }}": ("`$` begins no name", "not Go's templates"),
+    "{{ range .Values.x }}": ("the name `range` cannot be used here", "a loop is written `{% for x in values.list %}`"),
     "{% for a in [1] %}{% endif %}": ("`endif` does not fit inside `{% for %}`", "close it first, by `{% endfor %}`"),
     "{{ values": ("the template ends inside `{{` or `{%`", "close every `{{` by `}}`"),
     "{{ .Values.image }}": (
@@ -133,3 +135,17 @@ def test_fifty_elifs_are_allowed_and_one_more_is_not() -> None:
 def test_the_digest_is_the_sha256_of_the_text() -> None:
     digest = PatchTemplate(Source("a: 1", "t")).digest
     assert digest == f"sha256:{hashlib.sha256(b'a: 1').hexdigest()}"
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("a: 1\n  {% if values %}\nb: 2\n{% for x in y %}\n{% endfor %}\n", "line 2, column 3"),
+        ("{% if a %}{# {% if b %} #}\n{% endif %}\n{%- for x in y %}\nb: 2\n", "line 3, column 1"),
+        ("{% if a %}{% if b %}\n{% endif %}\n\n", "line 1, column 1"),
+    ],
+)
+def test_a_block_that_is_never_closed_is_told_where_it_begins(text: str, place: str) -> None:
+    with pytest.raises(InjectionError) as caught:
+        PatchTemplate(Source(text, "T"))
+    assert caught.value.problem.where == f"T, {place}"

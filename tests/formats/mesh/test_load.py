@@ -165,7 +165,7 @@ WRONG_SELECTOR = "injectionSelector: {podSelector: {matchExpressions: [{key: app
 def test_a_wrong_selector_selects_nothing_and_is_told_with_its_place() -> None:
     loaded = load(a_mesh("shop", "mesh-system", WRONG_SELECTOR), CONFIG_MAP)
     assert only(loaded).selector_fault.startswith("SelectorInvalid: `injectionSelector.podSelector`: operator 'Gt'")
-    assert (problem(loaded).code, problem(loaded).where) == (CODES[Reason.SELECTOR_INVALID], "all.yaml:6:22")
+    assert (problem(loaded).code, problem(loaded).where) == (CODES[Reason.SELECTOR_INVALID], "all.yaml:6:77")
 
 
 def test_a_selector_that_becomes_wrong_leaves_the_last_good_mesh_in_force() -> None:
@@ -554,3 +554,31 @@ def test_the_newest_text_is_not_valid_where_the_last_good_template_serves_on() -
 def test_a_template_that_is_wrong_in_very_many_branches_is_judged_within_the_bounds(size: int) -> None:
     branches = [f"    {{% if app_ports == '{number}' %}}\n    {{% endif %}}" for number in range(size // 50)]
     load(a_mesh(), with_template(proxy("    imagee: a", *branches)))
+
+
+@pytest.mark.parametrize(
+    ("selector", "word", "fix"),
+    [
+        ("{podSelector: {matchLabel: {app: web}}}", "{app: web}", "did you mean `matchLabels`?"),
+        ("{podSelector: {app: web}}", "web", "write `matchLabels: {app: …}`"),
+        ("{podSelector: {matchLabels: [a]}}", "[a]", "write a mapping, `{key: value}`"),
+        ("{podSelector: {matchExpressions: [{key: a, operator: in, values: [b]}]}}", "in, values", "did you mean `In`?"),
+        ("{podSelector: {matchExpressions: [{key: a, operator: In}]}}", "{key: a, operator: In}", "write `values: [a]`"),
+        ("{podSelector: {matchExpressions: [{key: a, operator: Exists, values: [b]}]}}", "{key: a", "leave out `values`"),
+        ("{podSelector: {matchLabels: {app: a b}}}", "a b", "correct the selector"),
+        ("{namespaceSelector: {matchLabels: {-x: a}}}", "a}}}", "write `name` or `prefix/name`"),
+    ],
+)
+def test_a_wrong_selector_is_told_at_the_very_place_with_what_to_write(selector: str, word: str, fix: str) -> None:
+    head = "apiVersion: mesh-injector.io/v1alpha1\nkind: Mesh\nmetadata: {name: a, namespace: mesh-system}\n"
+    text = f"{head}spec:\n  injectionSelector: {selector}\n"
+    (found,) = mesh.load(documents.parse(text, "m.yaml").documents).problems
+    line = f"  injectionSelector: {selector}"
+    assert (found.code, found.where, found.fix) == ("MI208", f"m.yaml:5:{line.index(word) + 1}", fix)
+
+
+def test_a_misspelt_member_of_a_mesh_is_told_before_what_it_leaves_missing() -> None:
+    text = "apiVersion: mesh-injector.io/v1alpha1\nkind: Mesh\nmetdata: {name: a}\nspec: {}\n"
+    loaded = mesh.load(documents.parse(text, "m.yaml").documents)
+    assert (loaded.problems[0].where, loaded.problems[0].what) == ("m.yaml:3:1", "a Mesh has no field `metdata`")
+    assert loaded.problems[0].fix == "did you mean `metadata`?"

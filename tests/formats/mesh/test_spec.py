@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from mesh_injector import documents, reasons
+from mesh_injector.documents import fitting
 from mesh_injector.errors import Problem
 from mesh_injector.formats.mesh import spec
 from mesh_injector.formats.mesh.spec import ConfigMapRef, InjectionSelector, MeshSpec
@@ -169,10 +170,10 @@ def test_a_field_inside_values_may_be_anything() -> None:
     assert found.values == expected
 
 
-@pytest.mark.parametrize("count", [spec.TOLD, spec.TOLD + 1, 3_000])
+@pytest.mark.parametrize("count", [fitting.TOLD, fitting.TOLD + 1, 3_000])
 def test_of_many_problems_twenty_are_told_and_the_others_counted(count: int) -> None:
     _, problems = parse("spec:\n  overrides:\n" + "".join(f"  - x!{at}\n" for at in range(count)))
-    assert [problem.where for problem in problems[: spec.TOLD]] == [f"mesh.yaml:{6 + at}:5" for at in range(spec.TOLD)]
-    assert [(problem.what, problem.where) for problem in problems[spec.TOLD :]] == (
-        [(f"`spec` has {count:,} problems; the others are not told", "mesh.yaml:5:3")] if count > spec.TOLD else []
+    assert [problem.where for problem in problems[: fitting.TOLD]] == [f"mesh.yaml:{6 + at}:5" for at in range(fitting.TOLD)]
+    assert [(problem.what, problem.where) for problem in problems[fitting.TOLD :]] == (
+        [(f"`spec` has {count:,} problems; the others are not told", "mesh.yaml:5:3")] if count > fitting.TOLD else []
     )
