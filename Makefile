@@ -11,7 +11,7 @@ PYTEST_FLAGS ?= -n auto --dist worksteal
 SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz bench check format golden schema crd coverage controlplane judge capture clean
+.PHONY: help run test fuzz bench check format golden schema crd coverage controlplane judge capture plugin clean
 
 help: ## print this help
 	@printf 'mesh-injector: a Kubernetes sidecar injector\n\n'
@@ -63,6 +63,9 @@ coverage: $(READY) ## branch coverage
 schema: $(READY) ## write what we know of Kubernetes anew, pod schema and defaults: make schema VERSION=v1.38.0 (needs Go)
 	$(BIN)/python scripts/generate_pod_schema.py $(if $(VERSION),--version $(VERSION))
 	$(BIN)/python scripts/generate_pod_defaults.py
+
+plugin: $(READY) ## build `kubectl mesh-injector` for krew into dist/: archives with all packages, and the manifest (FLAGS=--all for every platform)
+	$(BIN)/python -m scripts.build_plugin $(FLAGS)
 
 clean: ## remove everything that was set up or cached
 	rm -rf .venv .bootstrap .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist

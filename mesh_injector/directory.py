@@ -5,20 +5,22 @@ A folder may be a mounted ConfigMap, whose files are links through a hidden `..d
 
 # ruff: noqa: PTH110, PTH112, PTH113, PTH123 - pathlib raises where a folder is closed, and takes "" for the current one
 
-import asyncio
+from __future__ import annotations
+
 import contextlib
 import os
 import sys
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
-
-from watchfiles import awatch
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mesh_injector import documents, reasons
 from mesh_injector.documents import Parsed, Reading
 from mesh_injector.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    import asyncio  # who only reads need not wait for it
 
 STDIN: Final = "-"
 ENDINGS: Final = (".yaml", ".yml", ".json")
@@ -62,6 +64,8 @@ async def follow(paths: Sequence[str], pace: Pace = Pace(), nudge: asyncio.Event
 
     `nudge` makes it look at once, and is cleared then. Raises ConfigError where `paths` holds `-`, which cannot be read twice.
     """
+    import asyncio
+
     if STDIN in paths:
         raise ConfigError(Problem(reasons.UNREADABLE, "standard input cannot be followed", "stdin", "name a file or folder"))
     last: _Texts | Problem | None = None
@@ -83,6 +87,8 @@ async def follow(paths: Sequence[str], pace: Pace = Pace(), nudge: asyncio.Event
 
 async def _settled(paths: Sequence[str], last: _Texts | Problem, texts: _Texts | Problem, pace: Pace) -> _Texts | Problem:
     """What the paths hold when nobody writes to them any more."""
+    import asyncio
+
     quiet = 0
     while quiet < (pace.cut if _is_cut(last, texts) else pace.settle):
         await asyncio.sleep(pace.settle / 1000)
@@ -213,6 +219,10 @@ async def _change(folders: list[str], pace: Pace, nudge: asyncio.Event) -> None:
 
     The interval also covers what changes before the watch has begun, and kernels that have no more watches to give.
     """
+    import asyncio
+
+    from watchfiles import awatch
+
     try:
         watch = awatch(
             *folders,

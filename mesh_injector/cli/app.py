@@ -6,6 +6,7 @@ The modules bring pydantic, jinja2, rich and the server along; whoever asks for 
 from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
+from inspect import cleandoc
 from typing import Any, Final
 
 import typer
@@ -30,7 +31,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "lint": ("mesh_injector.cli.lint", "Find what is wrong with Meshes and templates, before there is a pod."),
     "diff": ("mesh_injector.cli.diff", "Show what a new template or Mesh would change for pods, before it is applied."),
     "test": ("mesh_injector.cli.test", "Run your own tests of your templates: files named mesh-injector-test.yaml beside them."),
-    "version": ("mesh_injector.cli.version", "Print the version."),
+    "version": (
+        "mesh_injector.cli.version",
+        "Print the version, and what matters in a report of a bug: commit, Python, and the Kubernetes whose pods are known.",
+    ),
 }
 """The module of each command, which has a function of the command's name, and the first line of that function's docstring."""
 
@@ -62,7 +66,8 @@ class _Commands(_Flags, TyperGroup):
 def command(name: str) -> Any:
     """Import a command and make it one of the command line, with its flags; what its function returns is the exit code."""
     made = typer.Typer(add_completion=False, **_SETTINGS)
-    made.command(name, cls=_Command)(_exiting(function(name)))
+    run = function(name)
+    made.command(name, cls=_Command, help=_laid_out(run.__doc__ or ""))(_exiting(run))
     return typer.main.get_command(made)
 
 
@@ -70,6 +75,12 @@ def function(name: str) -> Callable[..., int]:
     """Import the function of a command."""
     found: Callable[..., int] = getattr(import_module(COMMANDS[name][0]), name)
     return found
+
+
+def _laid_out(text: str) -> str:
+    """Keep each example of a docstring on a line of its own, as it is to be typed: after a backspace nothing is wrapped."""
+    about, title, examples = cleandoc(text).partition("Examples:\n")
+    return about + title + "\n\b\n" + "\n".join(filter(None, examples.split("\n"))) if title else about
 
 
 def _exiting(run: Callable[..., int]) -> Callable[..., None]:

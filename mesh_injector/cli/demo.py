@@ -64,7 +64,12 @@ def _show(answers: list[Answer], terminal: Terminal) -> None:
     _title(terminal, f"What the webhook answered to {len(answers)} AdmissionReviews")
     verdicts = list(Verdict)
     answers = sorted(answers, key=lambda answer: verdicts.index(Verdict(answer.audit["outcome"])))
-    terminal.table(("POD", "NAMESPACE", "OUTCOME", "MESH", "WHY"), [_row(answer) for answer in answers])
+    terminal.table(("OUTCOME", "POD", "MESH", "WHY"), [_row(answer) for answer in answers])
+    for answer in filter(lambda answer: answer.message, answers):
+        what, _, fix = answer.message.removeprefix("mesh-injector: ").partition("; fix: ")
+        terminal.out.line()
+        terminal.out.paragraph((_name(answer), "bold"), f" {what}")
+        terminal.out.paragraph((f"fix: {fix}", "green"))
     shown = next(answer for answer in answers if answer.patch)
     _title(terminal, f"What it changed in {shown.pod}")
     terminal.diff(shown.pod, shown.body, subjects.apply(shown.body, shown.patch), fit=True)
@@ -93,18 +98,15 @@ def _program() -> str:
 
 def _title(terminal: Terminal, text: str) -> None:
     terminal.out.line()
-    terminal.out.console.print(Rule(Text(text, style="bold"), align="left", characters="─"))
+    terminal.out.console.print(Rule(Text(text, style="bold"), align="left", style="dim"))
 
 
 def _row(answer: Answer) -> tuple[Part, ...]:
-    return answer.pod, answer.namespace, verdict(Verdict(answer.audit["outcome"])), answer.audit["mesh"] or "-", _why(answer)
+    return verdict(Verdict(answer.audit["outcome"])), _name(answer), answer.audit["mesh"] or "-", answer.audit["reason"]
 
 
-def _why(answer: Answer) -> str:
-    """Say why: the reason, and of a message what is wrong, without the prefix that names mesh and code."""
-    reason, what = answer.audit["reason"], answer.message.partition("] ")[2].partition("; ")[0]
-    prefix = f"mesh {answer.audit['mesh']}: "
-    return f"{reason}: {what.removeprefix(prefix)}" if what else reason
+def _name(answer: Answer) -> str:
+    return f"{answer.namespace}/{answer.pod}"
 
 
 def _operation(operation: dict[str, Any]) -> tuple[Part, ...]:

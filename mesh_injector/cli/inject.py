@@ -26,7 +26,7 @@ def inject(  # noqa: PLR0913 # the parameters are the command's flags
 
     Examples:
 
-      mesh-injector inject -f deployment.yaml --source mesh/ > injected.yaml && kubectl apply -f injected.yaml
+      mesh-injector inject -f deployment.yaml --source mesh/ > injected.yaml
 
       kubectl get deploy -o yaml | mesh-injector inject -f - -o diff
     """

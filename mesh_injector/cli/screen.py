@@ -73,14 +73,20 @@ class Screen:
         text.truncate(self.console.width, overflow="ellipsis")
         self.console.print(text, soft_wrap=True)
 
+    def paragraph(self, *parts: Part) -> None:
+        """Write a text that a terminal shows wrapped between its words; a pipe gets it on one line."""
+        if self.is_plain:
+            self.line(*parts)
+        else:
+            self.console.print(_styled(parts))
+
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[Part]]) -> None:
         """Write a table that folds its last column to the width of the terminal."""
         from rich.table import Table
 
         table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
         for heading in headings:
-            is_last = heading == headings[-1]
-            table.add_column(heading, overflow="fold", no_wrap=not is_last, ratio=1 if is_last else None)
+            table.add_column(heading, overflow="fold", no_wrap=heading != headings[-1])
         for row in rows:
             table.add_row(*(_styled((cell,)) for cell in row))
         self.console.print(table)

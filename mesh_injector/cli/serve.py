@@ -49,7 +49,7 @@ def serve(  # noqa: PLR0913 # the parameters are the command's flags
 
     Examples:
 
-      mesh-injector serve --source mesh/ --tls-dir /etc/mesh-injector/tls
+      mesh-injector serve --source mesh/ --tls-dir tls/
 
       mesh-injector serve --source cluster --home-namespace mesh-system
 

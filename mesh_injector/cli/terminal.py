@@ -65,10 +65,10 @@ class Terminal:
             self.data(text)
 
     def diff(self, title: str, before: Mapping[str, Any], after: Mapping[str, Any], *, fit: bool = False) -> None:
-        """Show what changed between two documents as a unified diff of their YAML; `fit` cuts long lines."""
-        lines = difflib.unified_diff(
-            documents.dump(before).splitlines(), documents.dump(after).splitlines(), f"{title} (before)", f"{title} (after)", lineterm=""
-        )
+        """Show what changed between two documents as a unified diff of their YAML; `fit` is for a look: long lines are cut, and little
+        stands around a change."""
+        old, new = (documents.dump(one).splitlines() for one in (before, after))
+        lines = difflib.unified_diff(old, new, f"{title} (before)", f"{title} (after)", n=1 if fit else 3, lineterm="")
         write = self.out.cut if fit else self.out.line
         for line in lines:
             write((line, _diff_style(line)))

@@ -1,4 +1,6 @@
+import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -7,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mesh_injector import __version__
-from mesh_injector.cli import app, exits
+from mesh_injector.cli import app, exits, version
+from mesh_injector.engine import schema
 
 PROGRAM = [sys.executable, "-m", "mesh_injector"]
 
@@ -16,8 +19,21 @@ def call(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run([*PROGRAM, *arguments], input=stdin, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_the_program_tells_its_version() -> None:
-    assert call("version").stdout == f"mesh-injector {__version__}\n"
+def test_the_program_tells_its_version_and_what_a_report_of_a_bug_should_say() -> None:
+    first, *others = call("version").stdout.splitlines()
+    assert first == f"mesh-injector {__version__}"
+    told = json.loads(call("version", "-o", "json").stdout)
+    assert told.pop("version") == __version__
+    assert dict(line.split(maxsplit=1) for line in others) == {name: value or "unknown" for name, value in told.items()}
+    assert told["python"] == platform.python_version()
+    assert told["kubernetes"] == schema.KUBERNETES_VERSION
+
+
+def test_a_build_tells_the_commit_that_it_was_made_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.resources.files", lambda _: tmp_path)
+    assert version._commit() is None
+    (tmp_path / "COMMIT").write_text("0123abc\n", encoding="utf-8")
+    assert version._commit() == "0123abc"
 
 
 def test_a_source_that_is_not_there_is_3_with_what_where_and_how_to_fix() -> None:
@@ -59,7 +75,7 @@ def test_every_flag_has_an_environment_variable_named_after_it(name: str) -> Non
 def test_every_command_has_the_help_that_is_listed_and_an_example(name: str) -> None:
     text = app.function(name).__doc__ or ""
     assert app.COMMANDS[name][1] == text.splitlines()[0]
-    assert name == "version" or "Examples:" in text
+    assert "Examples:" in text
 
 
 def test_the_help_lists_every_command_and_that_of_a_command_its_flags() -> None:
@@ -89,6 +105,26 @@ def test_the_shell_completes_commands_and_their_flags() -> None:
     assert complete("mesh-injector lint --home", 2).split() == ["--home-namespace"]
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_there_is_a_script_for_each_shell(shell: str) -> None:
+    program = [sys.executable, "-c", "from mesh_injector.cli import main; main()"]
+    given = {**os.environ, "_MESH_INJECTOR_COMPLETE": f"source_{shell}"}
+    script = subprocess.run(program, env=given, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert f"_MESH_INJECTOR_COMPLETE=complete_{shell}" in script
+    if shell == "bash":
+        registered = subprocess.run(["bash", "-c", f"{script}\ncomplete -p mesh-injector"], capture_output=True, text=True, check=True)
+        assert "-F _mesh_injector_completion mesh-injector" in registered.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "found"), [(["uninj"], ["uninject"]), (["inject", "-o", "jsonp"], ["jsonpatch"]), (["inject", "-f", "a"], [])]
+)
+def test_kubectl_is_told_completions_and_that_files_will_do_where_there_are_none(words: list[str], found: list[str]) -> None:
+    program = [sys.executable, "-c", "from mesh_injector.cli import completion; completion.kubectl()", *words]
+    told = subprocess.run(program, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert told.splitlines() == [*found, ":0"]
+
+
 def imported(*arguments: str) -> set[str]:
     """Run the program and return the packages that it imported."""
     code = (
@@ -103,11 +139,15 @@ def imported(*arguments: str) -> set[str]:
 HEAVY = {"pydantic", "jinja2", "fastapi", "uvicorn", "starlette", "kubernetes", "rich", "cryptography", "http.client", "ssl", "yaml"}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["version"], ["-h"], [], ["injct"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], [], ["injct"]])
 def test_what_needs_no_document_imports_nothing_heavy(arguments: list[str]) -> None:
     found = imported(*arguments)
     assert "typer" in found
     assert not found & HEAVY
+
+
+def test_the_version_imports_no_engine_but_what_knows_the_release_of_kubernetes() -> None:
+    assert not imported("version") & (HEAVY - {"pydantic"})  # typer imports that for the form of the output
 
 
 SERVING = {"fastapi", "uvicorn", "starlette", "kubernetes", "cryptography", "http.client"}
