@@ -6,15 +6,14 @@ It works without typed models, since those of `kubernetes` know nothing of custo
 import asyncio
 import contextlib
 import functools
-import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import aiohttp
 import msgspec
+from aiohttp import http_exceptions
 from kubernetes.aio import client as kubernetes
 from kubernetes.aio import config as kubernetes_config
 from kubernetes.aio.client import rest
@@ -102,7 +101,7 @@ class Cluster:
             return await answer
         except (aiohttp.ClientError, OSError) as error:
             raise self._unreachable(error) from error
-        except ValueError as error:  # a line too long for the reader
+        except (http_exceptions.HttpProcessingError, ValueError) as error:  # a line of 4 MiB, headers that are none
             raise self._strange() from error
 
     async def _send(self, question: "_Question") -> aiohttp.ClientResponse:
@@ -196,7 +195,7 @@ async def connect(given: Credentials = _USUAL) -> AsyncIterator[Cluster]:
 async def configure(configuration: kubernetes.Configuration, given: Credentials) -> None:
     """Read address and credentials. Raises ClusterError."""
     path = credentials.kubeconfig(given)
-    if path and not any(Path(file).expanduser().is_file() for file in path.split(os.pathsep)):
+    if path and not credentials.is_there(path):
         raise _no_cluster("there is no such file", path)
     try:
         if path:

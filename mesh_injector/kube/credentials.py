@@ -31,3 +31,8 @@ def kubeconfig(given: Credentials) -> str:
         return named
     usual = Path("~/.kube/config").expanduser()
     return "" if in_pod() and not given.context and not usual.is_file() else str(usual)
+
+
+def is_there(path: str) -> bool:
+    """Whether there is a kubeconfig at a path, or at one of several."""
+    return any(Path(file).expanduser().is_file() for file in path.split(os.pathsep))

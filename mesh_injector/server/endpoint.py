@@ -123,7 +123,7 @@ class ReviewEndpoint:
             stale = await self._settle(request, scope["path"], due) if self._freshness else None
             in_time = not self._turns.is_busy or await self._turns.wait(self._flow(request), due)
             start = time.monotonic()
-            fault = stale if in_time and start <= due else _OVERLOADED
+            fault = stale or (None if in_time and start <= due else _OVERLOADED)
         except Exception:  # noqa: BLE001 - the same as for a bug while it is decided
             began = start = time.monotonic()
             fault = self._bug(request)

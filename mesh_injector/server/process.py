@@ -141,7 +141,7 @@ async def _serving(options: Options, nudges: Nudges) -> AsyncIterator[_Server]:
             server = _Server(addresses, readiness, traffic)
             if connection is not None:
                 following.loaded.append(connection.freshness.loaded)
-            async with _meanwhile(sources.tell_missing(connection, following.wait_for)):
+            async with _meanwhile(*([sources.tell_missing(connection, following.wait_for)] if connection else [])):
                 await following.first(readings)
             works: list[Coroutine[Any, Any, None]] = [following.source(readings)]
             if connection is not None:

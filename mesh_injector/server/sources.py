@@ -85,8 +85,8 @@ async def _merged(sources: list[AsyncGenerator[Reading, None]]) -> AsyncGenerato
             await each.aclose()
 
 
-async def tell_missing(connection: Connected | None, tell: Callable[[str], None], seconds: float = 0.5) -> None:
+async def tell_missing(connection: Connected, tell: Callable[[str], None], seconds: float = 0.5) -> None:
     """Say every so often what has not been listed yet, until everything has."""
-    while connection is not None and (missing := connection.source.missing()):
+    while missing := connection.source.missing():
         tell(missing)
         await asyncio.sleep(seconds)
