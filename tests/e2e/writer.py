@@ -60,6 +60,8 @@ def read(cluster: Cluster, last: Snapshot | None = None) -> Snapshot:
 async def client(cluster: Cluster) -> AsyncIterator[Client]:
     async with connect(Credentials(str(cluster.kubeconfig))) as made:
         yield made
+    for _ in range(20):  # what the loop still has to do until the connections are closed
+        await asyncio.sleep(0)
 
 
 class Leader:
