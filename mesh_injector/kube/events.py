@@ -45,9 +45,9 @@ class Events:
         self._written: TTLCache[tuple[str, ...], _Written] = TTLCache(4096, KEPT_SECONDS, self._seconds)
         self._counts: TTLCache[str, list[int]] = TTLCache(4096, PERIOD_SECONDS, self._seconds)
 
-    async def tell(self, mesh: Object, condition: Mapping[str, Any]) -> None:
-        """Tell of a condition that has changed on a Mesh. Raises Deposed."""
-        uid = mesh["metadata"]["uid"]
+    async def tell(self, metadata: Object, condition: Mapping[str, Any]) -> None:
+        """Tell of a condition that has changed on the Mesh of some metadata. Raises Deposed."""
+        uid = metadata["uid"]
         count = self._counts.setdefault(uid, [0])
         count[0] += 1
         if count[0] > BURST:
@@ -56,9 +56,9 @@ class Events:
         try:
             known = self._written.get(identity)
             if known is None or not await self._again(known):
-                self._written[identity] = _Written(await self._create(mesh, condition))
+                self._written[identity] = _Written(await self._create(metadata, condition))
         except ClusterError as error:
-            _log.warning("an event cannot be written", mesh=mesh["metadata"]["name"], what=error.problem.what)
+            _log.warning("an event cannot be written", mesh=metadata["name"], what=error.problem.what)
 
     async def _again(self, known: _Written) -> bool:
         """Count an event once more; False where it is gone. Raises ClusterError."""
@@ -72,9 +72,9 @@ class Events:
         known.count += 1
         return True
 
-    async def _create(self, mesh: Object, condition: Mapping[str, Any]) -> str:
+    async def _create(self, metadata: Object, condition: Mapping[str, Any]) -> str:
         """Write a new event, and return its path. Raises ClusterError."""
-        namespace, name = mesh["metadata"]["namespace"], mesh["metadata"]["name"]
+        namespace, name = metadata["namespace"], metadata["name"]
         body: Object = {
             "apiVersion": EVENTS.api_version,
             "kind": EVENTS.kind,
@@ -89,7 +89,7 @@ class Events:
             "regarding": {
                 "apiVersion": MESHES.api_version,
                 "kind": MESHES.kind,
-                **{key: mesh["metadata"][key] for key in ("namespace", "name", "uid", "resourceVersion")},
+                **{key: metadata[key] for key in ("namespace", "name", "uid", "resourceVersion")},
             },
         }
         await self._cluster.request("POST", EVENTS.path(namespace), body)

@@ -1,6 +1,6 @@
 """The status of every Mesh in the cluster, written where it is not what it should be, a bounded number each second.
 
-What is there is listed once in a term and then remembered; before a write the Mesh is read, and the write is for exactly that version.
+What is there is listed once in a term and then remembered, and a write is for exactly the version that is known.
 """
 
 import asyncio
@@ -23,7 +23,9 @@ from mesh_injector.kube.registration import Registered
 from mesh_injector.kube.resource import MESHES, Key, Object
 from mesh_injector.store import Snapshot
 
-WRITES_PER_SECOND: Final = 50
+AT_ONCE: Final = 8
+PAUSE_SECONDS: Final = 0.1
+"""After so many writes, which are sent together, comes a pause: at most 80 a second."""
 _GONE_OR_NEWER: Final = frozenset({404, 409})
 """Not written, and no harm: a Mesh that is gone, and one that has changed meanwhile, of which the next snapshot tells."""
 _log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger()
@@ -31,8 +33,14 @@ _log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    uid: str
+    """A Mesh as it was read or written last, without its spec."""
+
+    metadata: Object
     status: Status
+
+    def is_version(self, metadata: Object) -> bool:
+        """Whether it is one generation of one Mesh: one of the same name may have taken its place."""
+        return (self.metadata["uid"], self.metadata["generation"]) == (metadata["uid"], metadata["generation"])
 
 
 class Statuses:
@@ -53,17 +61,20 @@ class Statuses:
         Ends early where what it was told `is_outdated`. Raises Deposed, and ClusterError where the API server is away.
         """
         is_done = True
-        for document, known in conditions.facts(snapshot, registered.problems):
+        due = [each for each in conditions.facts(snapshot, registered.problems) if registered.knows(each[0]) and self._is_due(*each)]
+        for start in range(0, len(due), AT_ONCE):
             if is_outdated():
                 return False
-            if registered.knows(document) and self._is_due(document, known):
-                is_done &= await self._tried(document, known)
-                await asyncio.sleep(1 / WRITES_PER_SECOND)
+            for done in await asyncio.gather(*(self._tried(*each) for each in due[start : start + AT_ONCE]), return_exceptions=True):
+                if isinstance(done, BaseException):
+                    raise done
+                is_done = is_done and done
+            await asyncio.sleep(PAUSE_SECONDS)
         return is_done
 
     def _is_due(self, document: Document, known: Facts) -> bool:
         metadata, before = document.body["metadata"], self._known.get((document.namespace, document.name))
-        if before is None or before.uid != metadata["uid"]:
+        if before is None or not before.is_version(metadata):
             return True
         return conditions.status(known, metadata["generation"], before.status, "") != before.status
 
@@ -80,31 +91,34 @@ class Statuses:
         return True
 
     async def _write(self, document: Document, known: Facts) -> None:
-        """Read a Mesh, and write its status if it is still the generation that is spoken of. Raises ClusterError, and Deposed."""
+        """Write a status if the Mesh is still the generation that is spoken of. Raises ClusterError, and Deposed.
+
+        One that has changed since it was seen is read again, by the next attempt.
+        """
         key, metadata = (document.namespace, document.name), document.body["metadata"]
-        mesh = await self._cluster.get(MESHES.path(*key))
-        self._known[key] = before = _known(mesh)
-        if (before.uid, mesh["metadata"]["generation"]) != (metadata["uid"], metadata["generation"]):
-            return
+        before = self._known.pop(key, None)
+        if before is None or not before.is_version(metadata):
+            before = _known(await self._cluster.get(MESHES.path(*key)))
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         status = conditions.status(known, metadata["generation"], before.status, now)
-        if status == before.status:
-            return
-        self._known[key] = _known(await self._apply(mesh, status))
-        for condition in conditions.changes(before.status, status):
-            await self._events.tell(mesh, condition)
+        if before.is_version(metadata) and status != before.status:
+            written = _known(await self._apply(before.metadata, status))
+            for condition in conditions.changes(before.status, status):
+                await self._events.tell(written.metadata, condition)
+            before = written
+        self._known[key] = before
 
-    async def _apply(self, mesh: Object, status: Status) -> Object:
+    async def _apply(self, metadata: Object, status: Status) -> Object:
         names = ("name", "namespace", "uid", "resourceVersion")
         body = {
             "apiVersion": MESHES.api_version,
             "kind": MESHES.kind,
-            "metadata": {name: mesh["metadata"][name] for name in names},
+            "metadata": {name: metadata[name] for name in names},
             "status": status,
         }
-        path = MESHES.path(mesh["metadata"]["namespace"], mesh["metadata"]["name"], "status")
-        return await self._cluster.apply(path, body)
+        return await self._cluster.apply(MESHES.path(metadata["namespace"], metadata["name"], "status"), body)
 
 
 def _known(mesh: Object) -> _Known:
-    return _Known(mesh["metadata"]["uid"], mesh.get("status") or {})
+    kept = ("name", "namespace", "uid", "generation", "resourceVersion")
+    return _Known({name: mesh["metadata"][name] for name in kept}, mesh.get("status") or {})

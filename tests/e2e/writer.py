@@ -60,6 +60,7 @@ def read(cluster: Cluster, last: Snapshot | None = None) -> Snapshot:
 async def client(cluster: Cluster) -> AsyncIterator[Client]:
     async with connect(Credentials(str(cluster.kubeconfig))) as made:
         yield made
+    await asyncio.sleep(0.1)  # TLS connections are closed a moment after the client
 
 
 class Leader:
@@ -86,4 +87,5 @@ async def leading(cluster: Cluster, target: Target = HERE) -> AsyncIterator[Lead
             yield leader
         finally:
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            (ended,) = await asyncio.gather(task, return_exceptions=True)
+            assert isinstance(ended, asyncio.CancelledError), ended
