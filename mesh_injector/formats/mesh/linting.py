@@ -68,7 +68,7 @@ class _Findings:
         if match:
             return Origin(match[1], int(match[2]), int(match[3]))
         entry = next((place for name, place in self.entries.items() if where == name or where.startswith(f"{name}, ")), None)
-        return entry or Origin(where.partition(":")[0] if where.startswith(self.sources) else where)
+        return entry or Origin(max((source for source in self.sources if where.startswith(source)), key=len, default=where))
 
 
 def findings(
