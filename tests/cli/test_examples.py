@@ -1,11 +1,13 @@
 """Every example of every command's help is run as it stands, in a folder that holds what it names."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mesh_injector.cli import app
 from tests.cli.conftest import MESH, POD
@@ -37,9 +39,11 @@ def workplace(tmp_path: Path) -> Path:
     """A folder with a mesh, pods, an injected pod, a bare template, a certificate, and a kubectl that knows one Deployment."""
     (tmp_path / "mesh").mkdir()
     (tmp_path / "mesh" / "payments.yaml").write_text(MESH.replace("{name: web, namespace", "{name: payments, namespace"), encoding="utf-8")
-    for file in ("pod.yaml", "deployment.yaml", "mesh/app.yaml"):
+    shutil.copytree(tmp_path / "mesh", tmp_path / "new")
+    (tmp_path / "new" / "payments.yaml").rename(tmp_path / "new" / "mesh.yaml")
+    for file in ("pod.yaml", "deployment.yaml", "workloads.yaml", "mesh/app.yaml"):
         (tmp_path / file).write_text(POD, encoding="utf-8")
-    (tmp_path / "patch.yaml.j2").write_text("containers: [{name: a, image: b}]\n", encoding="utf-8")
+    (tmp_path / "patch.yaml.j2").write_text(list(yaml.safe_load_all(MESH))[-1]["data"]["patch.yaml.j2"], encoding="utf-8")
     injected = [*PROGRAM, "inject", "-q", "-f", "pod.yaml", "--source", "mesh/"]
     (tmp_path / "injected.yaml").write_bytes(subprocess.run(injected, cwd=tmp_path, capture_output=True, check=True).stdout)
     webhook.issue_certificate(tmp_path / "tls", "localhost")
