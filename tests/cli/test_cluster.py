@@ -83,6 +83,40 @@ def test_a_pod_is_explained_and_injected_by_what_the_cluster_holds_now(tmp_path:
     assert (code, "envoy:v1" in out) == (0, True)
 
 
+def with_pods() -> ApiServer:
+    api = cluster()
+    for name, app in (("cart-0", "cart"), ("cart-1", "cart"), ("search-0", "search")):
+        api.put("Pod", name, "shop", metadata={"labels": {"app": app}}, spec=POD["spec"])
+    return api
+
+
+def explained(folder: Path, api: ApiServer, *arguments: str) -> tuple[int, list[str]]:
+    """Exit code and the pods that were explained."""
+    code, out, _ = run(folder, api, "explain", "-o", "json", *arguments)
+    return code, [item["pod"] for item in json.loads(out)["items"]]
+
+
+def test_pods_of_the_cluster_are_explained_by_name_and_by_their_labels(tmp_path: Path) -> None:
+    assert explained(tmp_path, with_pods(), "pod/cart-0", "po/search-0", "-n", "shop") == (0, ["cart-0", "search-0"])
+    assert explained(tmp_path, with_pods(), "-n", "shop", "-l", "app=cart") == (0, ["cart-0", "cart-1"])
+    assert explained(tmp_path, with_pods(), "-A") == (0, ["cart-0", "cart-1", "search-0"])
+
+
+def test_where_the_cluster_has_no_such_pod_one_that_is_described_is_explained(tmp_path: Path) -> None:
+    assert explained(tmp_path, with_pods(), "-n", "shop", "-l", "app=nobody") == (0, ["app"])
+
+
+def test_a_pod_that_the_cluster_has_not_is_told_with_exit_4(tmp_path: Path) -> None:
+    code, out, err = run(tmp_path, with_pods(), "explain", "pod/none", "-n", "shop")
+    assert (code, out, "none" in err, "Traceback" in err) == (4, "", True, False)
+
+
+@pytest.mark.parametrize("arguments", [("deployment/cart",), ("cart-0",), ("pod/cart-0", "-f", "pod.json")], ids=" ".join)
+def test_what_is_no_pod_of_the_cluster_is_a_usage_error(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    code, _, err = run(tmp_path, with_pods(), "explain", *arguments)
+    assert (code, "pod" in err) == (2, True)
+
+
 def test_a_file_beside_the_cluster_is_read_with_it_and_wins(tmp_path: Path) -> None:
     newer = {"apiVersion": "mesh-injector.io/v1alpha1", "kind": "Mesh", "metadata": {"name": "payments", "namespace": "mesh-system"}}
     (tmp_path / "mesh.json").write_text(json.dumps({**newer, "spec": {**SPEC, "enableAutoInject": False}}))
