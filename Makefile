@@ -55,6 +55,7 @@ golden: $(READY) ## write the golden cases anew; look at the diff before you com
 
 crd: $(READY) ## write the CRD anew from the model
 	$(BIN)/python scripts/generate_crd.py
+	cp crds/*.yaml config/crd/
 
 coverage: $(READY) ## branch coverage
 	$(BIN)/pytest $(PYTEST_FLAGS) --cov --cov-report=term-missing:skip-covered

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mesh_injector import documents, reasons
-from mesh_injector.documents import Document, Parsed
+from mesh_injector.documents import Parsed, Reading
 from mesh_injector.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -32,22 +32,6 @@ _Texts = tuple[tuple[str, str | Problem], ...]
 _Known = dict[tuple[str, str | Problem], Parsed]
 """What was found in a file of that name and text."""
 _Found = TypeVar("_Found")
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What was found: the documents in order, what is wrong in single files, the names of all files and of the broken ones.
-
-    A file is broken where something in it cannot be read, and where it holds nothing at all, as one does that is being written.
-
-    `ok` is False where there is nothing to go by (the path is gone, the folder is empty): whoever serves keeps the last good reading.
-    """
-
-    documents: tuple[Document, ...]
-    problems: tuple[Problem, ...]
-    files: tuple[str, ...]
-    broken: tuple[str, ...] = ()
-    ok: bool = True
 
 
 def read(paths: Sequence[str]) -> Reading:
@@ -96,7 +80,7 @@ async def follow(paths: Sequence[str], pace: Pace = Pace(), nudge: asyncio.Event
             last = texts
             if not isinstance(texts, Problem):
                 known = await asyncio.to_thread(_parsed, texts, known)
-            yield Reading((), (texts,), (), ok=False) if isinstance(texts, Problem) else _reading(texts, known)
+            yield Reading((), (texts,), ok=False) if isinstance(texts, Problem) else _reading(texts, known)
         # A new watch each time finds folders that came or went.
         await _change(await asyncio.to_thread(_folders, paths), pace, nudge)
 

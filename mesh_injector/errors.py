@@ -2,6 +2,7 @@
 
 MeshInjectorError
 ├── ConfigError        a document, template, Mesh or certificate that cannot be used
+├── ClusterError       an API server that is away or does not do what was asked; carries its HTTP status
 ├── InjectionError     a pod that was selected and cannot be injected; carries its Reason
 └── ReviewError        a request that is not an AdmissionReview; carries its HTTP status
 """
@@ -51,6 +52,14 @@ class MeshInjectorError(Exception):
 
 class ConfigError(MeshInjectorError):
     """A document, template, Mesh or certificate cannot be used."""
+
+
+class ClusterError(MeshInjectorError):
+    """An API server cannot be reached, or does not do what was asked: `status` is its HTTP status, 0 where no answer came."""
+
+    def __init__(self, problem: Problem, status: int = 0) -> None:
+        super().__init__(problem)
+        self.status = status
 
 
 class InjectionError(MeshInjectorError):

@@ -57,6 +57,10 @@ _OF_REASONS: Final[dict[Reason, tuple[str, str]]] = {
         "The pod's label chooses a mesh that is unknown or does not match.",
         "Correct the label `mesh-injector.io/mesh`, or remove it.",
     ),
+    Reason.NAMESPACE_UNKNOWN: (
+        "The pod's namespace does not exist.",
+        "Create it first.",
+    ),
     Reason.TEMPLATE_INVALID: (
         "The template is not in the template language, or an expression cannot be evaluated.",
         "The message says what to write instead; docs/templates.md has the whole language.",
@@ -94,8 +98,8 @@ _OF_REASONS: Final[dict[Reason, tuple[str, str]]] = {
         "Try again; if it stays, run more replicas.",
     ),
     Reason.NOT_READY: (
-        "The server has not read its configuration yet.",
-        "Try again; `/readyz` says what is missing.",
+        "The server has not read its configuration yet, or does not know yet what the API server knows of a mesh or a namespace.",
+        "Try again; `/readyz` and the log say what is missing.",
     ),
     Reason.INTERNAL: (
         "A bug of mesh-injector; the message has a reference.",
@@ -117,6 +121,27 @@ _OTHERS: Final[dict[str, Meaning]] = {
     ),
     reasons.TRACING_MISSING: Meaning(
         "TracingMissing", "`--tracing` needs libraries that are not installed.", "Install the extra `tracing`, or leave the flag out."
+    ),
+    reasons.CLUSTER_UNREACHABLE: Meaning(
+        "ClusterUnreachable",
+        "No cluster can be found, or its API server cannot be reached or is none.",
+        "Check that it runs, and name the right `--kubeconfig` and `--context`.",
+    ),
+    reasons.CLUSTER_FORBIDDEN: Meaning(
+        "ClusterForbidden", "The credentials may not do what is needed.", "Use others, or have it granted; the message says what."
+    ),
+    reasons.CLUSTER_REFUSED: Meaning(
+        "ClusterRefused", "The API server refuses a request.", "The message is its own; if it is overloaded, try again."
+    ),
+    reasons.NOT_REGISTERED: Meaning(
+        "NotRegistered",
+        "The webhook configuration is not there or does not hold the entry of the Mesh, so the API server asks about none of its pods.",
+        "Apply the installation's MutatingWebhookConfiguration again; its entries are then filled in.",
+    ),
+    reasons.NO_ROOM: Meaning(
+        "NoRoom",
+        "The webhook configuration has no room for the entry of the Mesh: too many home meshes, or selectors that are too long.",
+        "Let one Mesh select what several do, by one label.",
     ),
     reasons.OVERRIDE_WITHOUT_VALUE: Meaning(
         "OverrideWithoutValue",

@@ -6,7 +6,7 @@ Every label is bounded: a mesh is named only while it is loaded, and its series 
 import bisect
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -21,6 +21,8 @@ _PREFIX: Final = "mesh_injector_"
 _BOUNDS: Final = (*map(str, BUCKETS), "+Inf")
 
 Key = tuple[str, str, str, str]
+Cache = tuple[str, bool, float, Mapping[str, int]]
+"""A kind, whether all of it was listed, when the API server was last heard (Unix time, 0 for never), and restarts of watches by reason."""
 
 
 @dataclass(slots=True)
@@ -37,6 +39,8 @@ class Metrics(Collector):
     def __init__(self, version: str) -> None:
         self.in_flight = 0
         """Reviews that were begun and not answered."""
+        self.caches: Callable[[], Iterable[Cache]] = tuple
+        """Asked for how each kind of objects of a cluster is known, whenever somebody reads the numbers."""
         self._version = version
         self._requests: Counter[Key] = Counter()
         self._durations: defaultdict[str, _Durations] = defaultdict(_Durations)
@@ -46,6 +50,7 @@ class Metrics(Collector):
         self._reloads: Counter[tuple[str, str]] = Counter()
         self._certificates: Counter[str] = Counter()
         self._expires: datetime | None = None
+        self._is_leader: bool | None = None
         self._registry = CollectorRegistry()
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -75,6 +80,10 @@ class Metrics(Collector):
         self._certificates["failure" if expires is None else "success"] += 1
         self._expires = expires or self._expires
 
+    def leads(self, is_leader: bool) -> None:
+        """Take over whether this replica is the one that writes."""
+        self._is_leader = is_leader
+
     def text(self, accept: str) -> tuple[bytes, str]:
         """Everything in the format that a scraper accepts, and the format's content type; plain text where that cannot be understood."""
         try:
@@ -87,10 +96,13 @@ class Metrics(Collector):
         """Make the families, which is what the registry asks for."""
         yield from self._of_reviews()
         yield from self._of_meshes()
+        yield from self._of_caches()
         expires = GaugeMetricFamily(f"{_PREFIX}certificate_expiry_timestamp_seconds", "When the serving certificate ends, in Unix time.")
         if self._expires is not None:
             expires.add_metric((), self._expires.timestamp())
         yield expires
+        if self._is_leader is not None:
+            yield GaugeMetricFamily(f"{_PREFIX}leader", "1 where this replica is the one that writes to the cluster.", self._is_leader)
         rows = (((result,), count) for result, count in self._certificates.items())
         yield _counter("certificate_reloads", "Serving certificates that were read, by result.", ("result",), rows)
         yield InfoMetricFamily(f"{_PREFIX}build", "The program that runs.", {"version": self._version})
@@ -117,6 +129,21 @@ class Metrics(Collector):
         for key, count in self._meshes.items():
             meshes.add_metric(key, count)
         yield meshes
+
+    def _of_caches(self) -> Iterator[Metric]:
+        caches = tuple(self.caches())
+        synced = GaugeMetricFamily(f"{_PREFIX}cache_synced", "1 where all objects of a kind have been listed.", labels=("kind",))
+        heard = GaugeMetricFamily(
+            f"{_PREFIX}cache_last_event_timestamp_seconds", "When the API server was last heard of a kind, in Unix time.", labels=("kind",)
+        )
+        for kind, is_synced, last_event, _ in caches:
+            synced.add_metric((kind,), is_synced)
+            if last_event:
+                heard.add_metric((kind,), last_event)
+        yield synced
+        yield heard
+        rows = (((kind, reason), count) for kind, _, _, restarts in caches for reason, count in restarts.items())
+        yield _counter("watch_restarts", "Watches that began anew, by what ended them.", ("kind", "reason"), rows)
 
 
 def _counter(name: str, what: str, labels: tuple[str, ...], rows: Iterable[tuple[tuple[str, ...], int]]) -> CounterMetricFamily:

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     RENDERED_INVALID_POD = "RenderedInvalidPod"
     FIELD_NOT_ALLOWED = "FieldNotAllowed"
     NAME_COLLISION = "NameCollision"
+    NAMESPACE_UNKNOWN = "NamespaceUnknown"
     MESH_UNKNOWN = "MeshUnknown"
     NOT_READY = "NotReady"
     OVERLOADED = "Overloaded"
@@ -57,6 +58,7 @@ CODES: Final[dict[Reason, str]] = {
     Reason.SELECTOR_INVALID: "MI208",
     Reason.OVERRIDE_INVALID: "MI209",
     Reason.MESH_UNKNOWN: "MI210",
+    Reason.NAMESPACE_UNKNOWN: "MI211",
     Reason.TEMPLATE_INVALID: "MI301",
     Reason.UNDEFINED_VARIABLE: "MI302",
     Reason.RENDER_LIMIT: "MI303",
@@ -112,3 +114,13 @@ CANNOT_LISTEN: Final = "MI602"
 """A host and port on which the server cannot listen."""
 TRACING_MISSING: Final = "MI603"
 """Tracing that is asked for and not installed."""
+CLUSTER_UNREACHABLE: Final = "MI801"
+"""An API server that cannot be found or reached, or answers what no API server answers."""
+CLUSTER_FORBIDDEN: Final = "MI802"
+"""Something in the cluster that these credentials may not do."""
+CLUSTER_REFUSED: Final = "MI803"
+"""A request that the API server refuses for another reason."""
+NOT_REGISTERED: Final = "MI811"
+"""The webhook configuration is not there, or does not hold what it should: no API server asks about pods."""
+NO_ROOM: Final = "MI812"
+"""The webhook configuration has no room for another entry."""

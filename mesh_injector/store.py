@@ -3,18 +3,20 @@
 Doors build a snapshot from documents by `load`; `serve` keeps the newest in a `Store` and reads it once for each review.
 """
 
+import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from mesh_injector.documents import Document, expand
 from mesh_injector.engine.rules import Namespace
-from mesh_injector.errors import ConfigError, Problem
+from mesh_injector.errors import ConfigError, InjectionError, Problem
 from mesh_injector.formats import mesh
 from mesh_injector.formats.mesh import Loaded, MeshRules
 
 NAME_LABEL: Final = "kubernetes.io/metadata.name"
+_NOTHING: Final[Mapping[str, Any]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,19 @@ class Snapshot:
         return self.namespaces.get(name) or Namespace(name, {NAME_LABEL: name})
 
 
-def load(documents: Iterable[Document], home: str = mesh.DEFAULT_HOME, last: Snapshot | None = None) -> Snapshot:
-    """Make a snapshot of documents; what does not load leaves the last good part in force and is told in `problems`."""
+def load(
+    documents: Iterable[Document],
+    home: str = mesh.DEFAULT_HOME,
+    last: Snapshot | None = None,
+    unread: Mapping[str, InjectionError] = _NOTHING,
+) -> Snapshot:
+    """Make a snapshot of documents; what does not load leaves the last good part in force and is told in `problems`.
+
+    `unread` are namespaces whose ConfigMaps cannot be read, and what that means for their meshes.
+    """
     documents, unlisted = expanded(documents)
-    loaded = mesh.load(documents, home, last.loaded if last else None)
-    namespaces = {document.name: _namespace(document) for document in documents if document.kind == "Namespace"}
+    loaded = mesh.load(documents, home, last.loaded if last else None, unread)
+    namespaces = {document.name: namespace_of(document) for document in documents if document.kind == "Namespace"}
     rules = MeshRules(loaded.meshes, home, loaded.unusable, last.rules if last else None)
     return Snapshot(rules, loaded, namespaces, documents, (*unlisted, *loaded.problems))
 
@@ -72,7 +82,8 @@ def _identity(document: Document) -> tuple[str, str, str]:
     return document.kind, document.namespace, document.name
 
 
-def _namespace(document: Document) -> Namespace:
+def namespace_of(document: Document) -> Namespace:
+    """The namespace that a document describes."""
     metadata = document.body.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     found = (metadata.get(name) for name in ("labels", "annotations"))
@@ -136,10 +147,28 @@ class Store:
     def __init__(self, snapshot: Snapshot | None = None, home: str = mesh.DEFAULT_HOME) -> None:
         self.snapshot = snapshot
         self._home = snapshot.rules.home if snapshot else home
+        self._own: Mapping[str, Namespace] = snapshot.namespaces if snapshot else {}
+        self._described: Mapping[str, Namespace] = {}
+        self._swap = threading.Lock()
 
-    def replace(self, documents: Iterable[Document], broken: Iterable[str] = ()) -> Snapshot:
+    def replace(
+        self, documents: Iterable[Document], broken: Iterable[str] = (), unread: Mapping[str, InjectionError] = _NOTHING
+    ) -> Snapshot:
         """Load a new snapshot over the last one, put it in force in one step, and return it. It takes a while, and may be done in another
         thread than that of the reviews."""
         documents = keep_broken(documents, broken, self.snapshot)
-        self.snapshot = load(documents, self._home, self.snapshot)
-        return self.snapshot
+        made = load(documents, self._home, self.snapshot, unread)
+        with self._swap:
+            self._own = made.namespaces
+            self.snapshot = made = self._complete(made)
+        return made
+
+    def describe(self, namespaces: Mapping[str, Namespace]) -> None:
+        """Put namespaces in force beside those of the documents. It is quick: no mesh is compiled anew for a label of a namespace."""
+        with self._swap:
+            self._described = namespaces
+            if self.snapshot is not None:
+                self.snapshot = self._complete(self.snapshot)
+
+    def _complete(self, snapshot: Snapshot) -> Snapshot:
+        return replace(snapshot, namespaces={**self._own, **self._described})

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from mesh_injector import directory, reasons
-from mesh_injector.directory import Pace, Reading
+from mesh_injector.directory import Pace
+from mesh_injector.documents import Reading
 from mesh_injector.errors import ConfigError, Problem
 
 LOOK_MS = 500

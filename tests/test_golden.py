@@ -33,6 +33,7 @@ SHOWN_ELSEWHERE: Final = {
     Reason.INTERNAL: "a bug of ours, which no case can hold",
     Reason.OVERLOADED: "a server with too much to do",
     Reason.NOT_READY: "a server that has not read its source yet",
+    Reason.NAMESPACE_UNKNOWN: "a cluster that lacks the namespace of a review",
 }
 """The reasons that no case shows, and why."""
 

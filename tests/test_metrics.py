@@ -122,3 +122,11 @@ def test_whatever_a_scraper_says_it_accepts_it_gets_an_answer(metrics: Metrics, 
     text, content_type = metrics.text(accept)
     assert b"mesh_injector_build_info" in text
     assert content_type.startswith(("text/plain", "application/openmetrics-text"))
+
+
+def test_who_leads_is_said_by_replicas_that_may() -> None:
+    metrics = Metrics("1")
+    assert b"mesh_injector_leader" not in metrics.text("")[0]
+    for is_leader, value in ((False, b"0.0"), (True, b"1.0")):
+        metrics.leads(is_leader)
+        assert b"\nmesh_injector_leader " + value in metrics.text("")[0]

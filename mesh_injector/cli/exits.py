@@ -4,12 +4,13 @@ import os
 import sys
 from typing import Final
 
-from mesh_injector.errors import MeshInjectorError, printable
+from mesh_injector.errors import ClusterError, MeshInjectorError, printable
 from mesh_injector.reasons import CODES, Reason
 
 DONE: Final = 0
 NO: Final = 1
 UNREADABLE: Final = 3
+NO_CLUSTER: Final = 4
 BUG: Final = 70
 
 
@@ -17,7 +18,7 @@ def report(error: Exception) -> int:
     """Tell an error that nobody handled: a clear one by its message, a bug of ours by a reference to a file with the traceback."""
     if isinstance(error, MeshInjectorError):
         sys.stderr.write(f"{printable(str(error))}\n")
-        return UNREADABLE
+        return NO_CLUSTER if isinstance(error, ClusterError) else UNREADABLE
     import tempfile
     import traceback
 

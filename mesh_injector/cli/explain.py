@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -16,8 +16,11 @@ from mesh_injector.documents import Document, Origin
 from mesh_injector.engine.pipeline import Outcome, Verdict
 from mesh_injector.engine.selector import Selector
 from mesh_injector.errors import Problem
+from mesh_injector.kube.credentials import Credentials
 from mesh_injector.reasons import Reason
 from mesh_injector.store import Snapshot
+
+_PODS: Final = ("pod", "pods", "po")
 
 
 class Output(StrEnum):
@@ -28,14 +31,22 @@ class Output(StrEnum):
 
 
 def explain(  # noqa: PLR0913 # the parameters are the command's flags
+    live: Annotated[list[str] | None, typer.Argument(metavar="[pod/NAME]…", help="Pods of the cluster, in the namespace of -n.")] = None,
     files: flags.OptionalFiles = None,
     sources: flags.Sources = None,
+    kubeconfig: flags.Kubeconfig = "",
+    context: flags.Context = "",
     output: Annotated[Output, flag("-o", "--output", help="text or json.")] = Output.TEXT,
     namespace: flags.NamespaceFlag = "",
     all_namespaces: flags.AllNamespaces = False,
     labels: Annotated[
         str,
-        flag("-l", "--selector", metavar="SELECTOR", help="Of -f only objects with these labels; without -f a pod that has them: app=web."),
+        flag(
+            "-l",
+            "--selector",
+            metavar="SELECTOR",
+            help="Of -f or the cluster only pods with these labels; else a pod that would have them.",
+        ),
     ] = "",
     home_namespace: flags.Home = "mesh-system",
     color: flags.ColorFlag = flags.Color.AUTO,
@@ -43,8 +54,8 @@ def explain(  # noqa: PLR0913 # the parameters are the command's flags
 ) -> int:
     """Explain why a pod is injected, or why not: every mesh considered, and what to change.
 
-    Without -f it explains a pod that does not exist yet: one with the labels of -l in the namespace of -n. Exit 0 when all pods are
-    injected, 1 when one is not, 3 when a document cannot be read.
+    With pod/NAME, or -n and -l where a source is the cluster, it explains pods that are there; where there are none, and without a
+    cluster, the pod that would have those labels. Exit 0 when all pods are injected, 1 when one is not, 3 when a document cannot be read.
 
     Examples:
 
@@ -52,11 +63,18 @@ def explain(  # noqa: PLR0913 # the parameters are the command's flags
 
       mesh-injector explain -n shop -l app=web --source mesh/
 
+      mesh-injector explain pod/cart-0 -n shop
+
       kubectl get pod cart-0 -o yaml | mesh-injector explain -f - -o json
     """
+    if live and files:
+        raise typer.BadParameter("name pods of the cluster or files, not both", param_hint="-f")
     terminal, within = Terminal(color, quiet=quiet), subjects.scope(namespace, labels, all_namespaces=all_namespaces)
-    snapshot = source.load(sources, home_namespace, terminal)
-    found, problems = _asked(files or (), within, snapshot, terminal)
+    given, sources = Credentials(kubeconfig, context), sources or ([source.CLUSTER] if live else None)
+    snapshot = source.load(sources, home_namespace, terminal, given)
+    is_asked = bool(live) or (not files and source.CLUSTER in source.names(sources))
+    there = _there(live or (), within, labels, given) if is_asked else []
+    found, problems = _asked(files or (), there, within, snapshot, terminal)
     told = [stories.of(subject, snapshot) for subject in found]
     if output is Output.JSON:
         terminal.json({"items": [as_json(one) for one in told]})
@@ -70,15 +88,35 @@ def explain(  # noqa: PLR0913 # the parameters are the command's flags
     return exits.DONE if all(is_injected(subject) for subject in found) else exits.NO
 
 
-def _asked(files: Sequence[str], within: Scope, snapshot: Snapshot, terminal: Terminal) -> tuple[list[Subject[Outcome]], list[Problem]]:
-    """Find the pods that are asked about, wherever they are: in files, or only described by labels."""
+def _there(names: Sequence[str], within: Scope, labels: str, given: Credentials) -> list[Document]:
+    """Read pods of the cluster: those named `pod/NAME`, else all of a namespace with some labels. Raises ClusterError."""
+    from mesh_injector.kube import listing  # half a second, for those who ask for a cluster
+
+    if not names:
+        return list(listing.pods(given, within.namespace, labels))
+    found: list[Document] = []
+    for name in names:
+        kind, _, plain = name.rpartition("/")
+        if kind.lower() not in _PODS or not plain:
+            raise typer.BadParameter(f"`{name}` is no pod; write pod/NAME, or name files by -f", param_hint="POD")
+        found += listing.pods(given, within.namespace or "default", name=plain)
+    return found
+
+
+def _asked(
+    files: Sequence[str], there: Sequence[Document], within: Scope, snapshot: Snapshot, terminal: Terminal
+) -> tuple[list[Subject[Outcome]], list[Problem]]:
+    """Find the pods that are asked about, wherever they are: in files, in the cluster, or only described by labels."""
     decide = subjects.injecting(snapshot)
     if files:
         judged, problems = subjects.read(files, within, decide)
+    elif there:
+        judged = list(subjects.judge(there, Scope(), decide))
+        problems = [problem for one in judged for problem in one.problems]
     elif within.selector.requirements or within.namespace:
         judged, problems = list(subjects.judge([_described(within, terminal)], Scope(), decide)), []
     else:
-        raise typer.BadParameter("name files of pods, or describe a pod by -n and -l", param_hint="-f")
+        raise typer.BadParameter("name files of pods, or pod/NAME of the cluster, or describe a pod by -n and -l", param_hint="-f")
     return [subject for one in judged for subject in one.subjects], problems
 
 

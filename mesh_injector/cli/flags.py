@@ -33,11 +33,20 @@ Sources = Annotated[
     list[str] | None,
     flag(
         "--source",
-        metavar="FILE|DIR",
+        metavar="FILE|DIR|cluster",
         callback=named,
-        help="Meshes, template ConfigMaps and Namespaces; repeatable, all read as one. Default: the bundled samples.",
+        help="Meshes, template ConfigMaps and Namespaces; repeatable, all read as one. Default: in a pod the cluster, else samples.",
     ),
 ]
+Kubeconfig = Annotated[
+    str,
+    flag(
+        "--kubeconfig",
+        metavar="FILE",
+        help="The kubeconfig for `--source cluster`. Default: as kubectl finds it, or the pod's own account.",
+    ),
+]
+Context = Annotated[str, flag("--context", metavar="NAME", help="A context of the kubeconfig. Default: its current one.")]
 Home = Annotated[
     str, flag("--home-namespace", metavar="NAME", help="The injector's own namespace, whose Meshes may select pods everywhere.")
 ]

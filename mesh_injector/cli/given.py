@@ -4,14 +4,15 @@ What cannot be read is a problem beside what can, so that one file never hides w
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from mesh_injector import directory, reasons
-from mesh_injector.documents import Document
-from mesh_injector.errors import ConfigError, Problem
+from mesh_injector.cli.source import CLUSTER
+from mesh_injector.documents import Document, Reading
+from mesh_injector.errors import ConfigError, InjectionError, Problem
 
 TEMPLATES: Final = (".j2", ".jinja", ".jinja2")
 """The endings of files that hold a template and nothing else."""
@@ -19,20 +20,24 @@ TEMPLATES: Final = (".j2", ".jinja", ".jinja2")
 
 @dataclass(slots=True)
 class Given:
-    """What some paths hold: documents, the texts of templates by their files, what cannot be read, all files, and those passed over."""
+    """What some paths hold: documents, the texts of templates by their files, what cannot be read, all files, those passed over, and the
+    namespaces of a cluster whose ConfigMaps cannot be read."""
 
     documents: list[Document] = field(default_factory=list)
     templates: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     passed: list[str] = field(default_factory=list)
+    unread: dict[str, InjectionError] = field(default_factory=dict)
 
 
 class Reader:
     """Reads paths; what was read before is left out."""
 
-    def __init__(self) -> None:
+    def __init__(self, cluster: Callable[[], Reading]) -> None:
+        """Read the cluster by `cluster` where it is named as a source."""
         self._known: set[str] = set()
+        self._cluster = cluster
 
     def judged(self, paths: Sequence[str], plain: Sequence[str] = ()) -> Given:
         """Read what is to be judged; a path that cannot be read is a problem like any other.
@@ -67,6 +72,9 @@ class Reader:
 
     def _documents(self, path: str, given: Given) -> None:
         """Read the documents of a file or folder; a template has none, nor has a folder of nothing but templates."""
+        if path == CLUSTER:
+            self._objects(given)
+            return
         if path.endswith(TEMPLATES) or _identity(path) in self._known or (_templates(path) and not _has_manifests(path)):
             return
         reading = directory.read([path])
@@ -74,6 +82,14 @@ class Reader:
         given.documents += [document for document in reading.documents if document.origin.source in files]
         given.problems += [problem for problem in reading.problems if _is_of(problem, files)]
         given.files += files
+
+    def _objects(self, given: Given) -> None:
+        """Read the cluster once; its objects have no files, and go by their names."""
+        if self._is_new(CLUSTER):
+            reading = self._cluster()
+            given.documents += reading.documents
+            given.files += [document.origin.source for document in reading.documents]
+            given.unread.update(reading.unread)
 
     def _template(self, file: str, given: Given) -> None:
         if not self._is_new(file):

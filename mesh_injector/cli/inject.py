@@ -3,11 +3,14 @@
 from mesh_injector.cli import changes, flags, source, subjects
 from mesh_injector.cli.changes import Output
 from mesh_injector.cli.terminal import Terminal
+from mesh_injector.kube.credentials import Credentials
 
 
 def inject(  # noqa: PLR0913 # the parameters are the command's flags
     files: flags.Files,
     sources: flags.Sources = None,
+    kubeconfig: flags.Kubeconfig = "",
+    context: flags.Context = "",
     output: changes.OutputFlag = Output.YAML,
     namespace: flags.NamespaceFlag = "",
     all_namespaces: flags.AllNamespaces = False,
@@ -28,5 +31,5 @@ def inject(  # noqa: PLR0913 # the parameters are the command's flags
       kubectl get deploy -o yaml | mesh-injector inject -f - -o diff
     """
     terminal, within = Terminal(color, quiet=quiet), subjects.scope(namespace, labels, all_namespaces=all_namespaces)
-    snapshot = source.load(sources, home_namespace, terminal)
+    snapshot = source.load(sources, home_namespace, terminal, Credentials(kubeconfig, context))
     return changes.tell(output, *subjects.read(files, within, subjects.injecting(snapshot)), terminal)

@@ -13,6 +13,7 @@ from mesh_injector.cli.given import Given
 from mesh_injector.cli.terminal import Terminal
 from mesh_injector.formats.mesh import linting
 from mesh_injector.formats.mesh.linting import Finding, Severity
+from mesh_injector.kube.credentials import Credentials
 
 
 class Output(StrEnum):
@@ -33,6 +34,8 @@ def lint(  # noqa: PLR0913 # the parameters are the command's flags
         flag("-f", "--filename", metavar="FILE|DIR|-", callback=flags.named, help="Meshes, ConfigMaps, templates (*.j2); repeatable."),
     ] = None,
     sources: flags.Sources = None,
+    kubeconfig: flags.Kubeconfig = "",
+    context: flags.Context = "",
     output: Annotated[Output, flag("-o", "--output", help="text, json, sarif or github.")] = Output.TEXT,
     home_namespace: flags.Home = "mesh-system",
     color: flags.ColorFlag = flags.Color.AUTO,
@@ -56,8 +59,9 @@ def lint(  # noqa: PLR0913 # the parameters are the command's flags
     judged = files or []
     if not judged and not paths:
         source.announce(sources, terminal)
-        judged, sources = list(source.paths(sources)), None
-    reader = given.Reader()
+        judged, sources = list(source.names(sources)), None
+    cluster = Credentials(kubeconfig, context)
+    reader = given.Reader(lambda: source.read([source.CLUSTER], home_namespace, cluster))
     own, beside = reader.judged(judged, paths or ()), reader.beside(sources or ())
     for file in own.passed:
         terminal.say(f"{file}: no Kubernetes object and no template, left alone")
@@ -79,7 +83,7 @@ def _find(own: Given, beside: Given, home: str) -> tuple[list[Finding], list[Fin
     """
     documents, problems = store.expanded((*beside.documents, *own.documents), (*beside.problems, *own.problems))
     found, broken = [], []
-    for finding in linting.findings(documents, problems, home):
+    for finding in linting.findings(documents, problems, home, {**own.unread, **beside.unread}):
         if finding.place.source not in beside.files:
             found.append(finding)
         elif finding.severity is Severity.ERROR:

@@ -19,6 +19,7 @@ from mesh_injector.engine.template import PatchTemplate, names
 from mesh_injector.errors import ConfigError, InjectionError
 from mesh_injector.formats.mesh import variables
 from mesh_injector.formats.mesh.mesh import Mesh
+from mesh_injector.kube.credentials import Credentials
 from mesh_injector.store import Snapshot
 
 _SHOWN: Final = 2000
@@ -36,6 +37,8 @@ def render(  # noqa: PLR0913 # the parameters are the command's flags
     mesh: Annotated[str, flag("--mesh", metavar="[NAMESPACE/]NAME", help="The Mesh whose template to render.")],
     files: flags.OptionalFiles = None,
     sources: flags.Sources = None,
+    kubeconfig: flags.Kubeconfig = "",
+    context: flags.Context = "",
     show_vars: Annotated[bool, flag("--vars", help="List the variables: which the template names and needs, and their values.")] = False,
     output: Annotated[Output, flag("-o", "--output", help="yaml or json.")] = Output.YAML,
     namespace: flags.NamespaceFlag = "",
@@ -56,7 +59,7 @@ def render(  # noqa: PLR0913 # the parameters are the command's flags
       mesh-injector render --mesh payments -f pod.yaml --source mesh/ --vars
     """
     terminal = Terminal(color, quiet=quiet)
-    snapshot = source.load(sources, home_namespace, terminal)
+    snapshot = source.load(sources, home_namespace, terminal, Credentials(kubeconfig, context))
     found = _find(mesh, snapshot)
     within = subjects.scope(namespace, labels, all_namespaces=all_namespaces)
     pods = _pods(files, within, snapshot) if files else [(_stand_in(found, terminal), snapshot.namespace(namespace or "default"))]

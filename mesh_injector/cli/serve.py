@@ -1,4 +1,4 @@
-"""`serve`: the HTTPS webhook on files or folders, followed as they change."""
+"""`serve`: the HTTPS webhook on a cluster, files or folders, followed as they change."""
 
 import logging
 from pathlib import Path
@@ -7,10 +7,13 @@ from typing import Annotated
 from mesh_injector.cli import exits, flags, source
 from mesh_injector.cli.flags import flag
 from mesh_injector.cli.terminal import Terminal
+from mesh_injector.kube.credentials import Credentials
 
 
 def serve(  # noqa: PLR0913 # the parameters are the command's flags
     sources: flags.Sources = None,
+    kubeconfig: flags.Kubeconfig = "",
+    context: flags.Context = "",
     host: Annotated[str, flag("--host", help="The address to listen on.")] = "0.0.0.0",  # noqa: S104 # a pod is called from outside
     port: Annotated[int, flag("--port", min=0, max=65535, help="The port of the webhook; 0 picks a free one.")] = 8443,
     health_port: Annotated[
@@ -24,6 +27,18 @@ def serve(  # noqa: PLR0913 # the parameters are the command's flags
         bool, flag("--tracing", help="Send sampled OpenTelemetry spans, as OTEL_* variables say; needs the extra `tracing`.")
     ] = False,
     home_namespace: flags.Home = "mesh-system",
+    configuration: Annotated[
+        str, flag("--configuration", metavar="NAME", help="The MutatingWebhookConfiguration whose entries follow the Meshes.")
+    ] = "mesh-injector",
+    lease: Annotated[
+        str, flag("--lease", metavar="NAME", help="The Lease, in the home namespace, by which replicas agree on the one that writes.")
+    ] = "mesh-injector",
+    service: Annotated[
+        str, flag("--service", metavar="[NAMESPACE/]NAME[:PORT]", help="The Service by which API servers find the webhook.")
+    ] = "mesh-injector",
+    webhook_url: Annotated[
+        str, flag("--webhook-url", metavar="URL", help="Where API servers find the webhook without a Service, as https://HOST:PORT.")
+    ] = "",
     verbose: Annotated[bool, flag("-v", "--verbose", help="A log line for every review, not only for refusals.")] = False,
     quiet: flags.Quiet = False,
 ) -> int:
@@ -36,6 +51,8 @@ def serve(  # noqa: PLR0913 # the parameters are the command's flags
 
       mesh-injector serve --source mesh/ --tls-dir tls/
 
+      mesh-injector serve --source cluster --home-namespace mesh-system
+
       mesh-injector serve --source mesh/ --host 127.0.0.1 --port 0 --health-port 0 -v
     """
     from mesh_injector import logs, server
@@ -43,5 +60,7 @@ def serve(  # noqa: PLR0913 # the parameters are the command's flags
     level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
     logs.configure(level)
     source.announce(sources, Terminal(quiet=quiet))
-    server.run(server.Options(source.paths(sources), home_namespace, host, port, health_port, tls_dir, client_ca, tracing))
+    cluster, names = Credentials(kubeconfig, context), server.Names(configuration, lease, service, webhook_url)
+    options = server.Options(source.names(sources), home_namespace, host, port, health_port, tls_dir, client_ca, tracing, cluster, names)
+    server.run(options)
     return exits.DONE

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from mesh_injector.engine.overlay import Overlay
 from mesh_injector.engine.pod import Pod
+from mesh_injector.engine.selector import Selector
 from mesh_injector.errors import InjectionError
 from mesh_injector.reasons import Reason
 
@@ -55,6 +56,22 @@ class Decision:
     error: InjectionError | None = None
     severity: Severity = Severity.REFUSE
     then: "Callable[[Pod], Decision | None] | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What an API server is to ask about for one mesh: the pods that both selectors select, `None` being any.
+
+    `mesh` is `namespace/name`, and `generation` that of the Mesh it was made of; `only_in` is the one namespace whose pods are meant,
+    or empty. `is_required` where a pod that cannot be asked about must not be created.
+    """
+
+    mesh: str
+    generation: int
+    pods: Selector | None
+    namespaces: Selector | None
+    only_in: str
+    is_required: bool
 
 
 class Rules(Protocol):

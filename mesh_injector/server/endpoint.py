@@ -14,7 +14,6 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -24,44 +23,43 @@ from starlette.types import Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
 import mesh_injector
-from mesh_injector import admission, logs, reasons
+from mesh_injector import admission, logs
 from mesh_injector.admission import AdmissionRequest
 from mesh_injector.engine import pipeline
 from mesh_injector.engine.pipeline import Outcome, Verdict
-from mesh_injector.errors import InjectionError, Problem, ReviewError
+from mesh_injector.errors import InjectionError, ReviewError
 from mesh_injector.metrics import Metrics
 from mesh_injector.reasons import Reason
-from mesh_injector.server import budget
+from mesh_injector.server import budget, exchange
 from mesh_injector.server.limits import BEGAN
 from mesh_injector.server.options import Limits
 from mesh_injector.server.tracing import Trace
 from mesh_injector.server.turns import Turns
+from mesh_injector.server.witness import Freshness, Witness, witness
 from mesh_injector.store import Store
 
 PATH: Final = "/mutate"
-BODY_BYTES: Final = 7 * 1024 * 1024
-"""An object of an API server is at most 1.5 MiB in etcd and 3 MiB in a request; an update carries two of them."""
 
-_MEDIA_TYPE: Final = b"application/json"
-_JSON: Final = ((b"content-type", _MEDIA_TYPE),)
-_TEXT: Final = ((b"content-type", b"text/plain; charset=utf-8"),)
-_ALLOW: Final = (b"allow", b"POST")
 _OVERLOADED: Final = InjectionError(
     Reason.OVERLOADED, "more reviews came than can be answered in time", fix="try again; if it stays, run more replicas"
 )
 _NOT_READY: Final = InjectionError(Reason.NOT_READY, "the configuration has not been read yet", fix="try again")
 
-Headers = Iterable[tuple[bytes, bytes]]
-_Answer = tuple[int, bytes, Headers]
-"""HTTP status, body, and headers without the length."""
-
 
 class ReviewEndpoint:
     """Answers `POST /mutate` from the newest snapshot of a store. A review is quick, so it stays in the event loop."""
 
-    def __init__(self, store: Store, metrics: Metrics | None = None, turns: Turns | None = None, trace: Trace | None = None) -> None:
-        """Count in `metrics`, keep the order of `turns`, and tell `trace` of every review where there is one."""
-        self._store, self._trace = store, trace
+    def __init__(
+        self,
+        store: Store,
+        metrics: Metrics | None = None,
+        turns: Turns | None = None,
+        trace: Trace | None = None,
+        freshness: Freshness | None = None,
+    ) -> None:
+        """Count in `metrics`, keep the order of `turns`, and tell `trace` of every review where there is one. With `freshness` there are
+        the paths of registered meshes, and what they tell is compared with what is known here."""
+        self._store, self._trace, self._freshness = store, trace, freshness
         self._metrics = metrics or Metrics(mesh_injector.__version__)
         self._turns = turns or Turns(Limits().waiting)
         self._log: FilteringBoundLogger = structlog.get_logger().bind()
@@ -71,11 +69,9 @@ class ReviewEndpoint:
         """Answer one HTTP request."""
         self._metrics.in_flight += 1
         try:
-            status, answer, headers = await self._http(scope, receive)
-            if status:
-                headers = [*headers, (b"content-length", b"%d" % len(answer))]
-                await send({"type": "http.response.start", "status": status, "headers": headers})
-                await send({"type": "http.response.body", "body": answer})
+            answer = await self._http(scope, receive)
+            if answer is not None:
+                await exchange.send_answer(send, *answer)
         finally:
             self._metrics.in_flight -= 1
 
@@ -83,19 +79,24 @@ class ReviewEndpoint:
         """Answer one AdmissionReview now, whatever happens inside. Raises ReviewError (400) where it is none."""
         return self._answer(self._decode(body), time.monotonic(), ())
 
-    async def _http(self, scope: Scope, receive: Receive) -> _Answer:
-        """The answer of one HTTP request; of status 0 where nobody waits for it any more."""
+    async def _http(self, scope: Scope, receive: Receive) -> exchange.Answer | None:
+        """The answer of one HTTP request; None where nobody waits for it any more."""
         try:
-            _check(scope)
-            return 200, await self._in_turn(self._decode(await _read(receive)), scope), _JSON
+            self._check_path(scope["path"])
+            return 200, await self._in_turn(self._decode(await exchange.read(scope, receive)), scope), exchange.JSON
         except ConnectionResetError:
-            self._strangers.info("the client vanished while it sent a review", client=_client(scope))
-            return 0, b"", ()
+            self._strangers.info("the client vanished while it sent a review", client=exchange.client_of(scope))
+            return None
         except ReviewError as error:
-            self._strangers.info("not a review", status=error.status, what=error.problem.what, client=_client(scope))
-            return error.status, _line(str(error)), [*_TEXT, _ALLOW] if error.status == 405 else _TEXT
+            self._strangers.info("not a review", status=error.status, what=error.problem.what, client=exchange.client_of(scope))
+            return exchange.refused(error)
         except Exception:  # noqa: BLE001 - uvicorn would answer 500
-            return 400, _line(str(self._bug(None))), _TEXT
+            return exchange.refused(ReviewError(self._bug(None).problem))
+
+    def _check_path(self, path: str) -> None:
+        """Look whether reviews are answered there. Raises ReviewError (404)."""
+        if path != PATH and not (self._freshness is not None and witness(path)):
+            raise exchange.wrong(404, f"there is nothing at {path!r:.100}", f"send reviews to {PATH}")
 
     def _decode(self, body: bytes) -> AdmissionRequest:
         """Read a review; where a bug of ours prevents it, what begins as one is refused. Raises ReviewError (400)."""
@@ -112,14 +113,12 @@ class ReviewEndpoint:
     async def _in_turn(self, request: AdmissionRequest, scope: Scope) -> bytes:
         """Answer a review when its turn comes, or refuse it when its time is over, and whatever happens: a 400 would be taken for a yes."""
         try:
-            start = time.monotonic()
-            began = scope.get("state", {}).get(BEGAN) or start
+            began = scope.get("state", {}).get(BEGAN) or time.monotonic()
             due = began + budget.seconds(scope["query_string"])
-            in_time = True
-            if self._turns.is_busy:
-                in_time = await self._turns.wait(self._flow(request), due)
-                start = time.monotonic()
-            fault = None if in_time and start <= due else _OVERLOADED
+            stale = await self._settle(request, scope["path"], due) if self._freshness else None
+            in_time = not self._turns.is_busy or await self._turns.wait(self._flow(request), due)
+            start = time.monotonic()
+            fault = stale or (None if in_time and start <= due else _OVERLOADED)
         except Exception:  # noqa: BLE001 - the same as for a bug while it is decided
             began = start = time.monotonic()
             fault = self._bug(request)
@@ -127,7 +126,12 @@ class ReviewEndpoint:
         self._spend(request, time.monotonic() - start)
         return answer
 
-    def _answer(self, request: AdmissionRequest, began: float, headers: Headers) -> bytes:
+    async def _settle(self, request: AdmissionRequest, path: str, due: float) -> InjectionError | None:
+        """Learn what the API server knows and is not known here; what is returned refuses the pod."""
+        seen, fresh = witness(path) or Witness(), self._freshness
+        return await fresh.settle(request, seen, due) if fresh and fresh.doubts(request, seen) else None
+
+    def _answer(self, request: AdmissionRequest, began: float, headers: exchange.Headers) -> bytes:
         try:
             name, outcome = self._decide(request)
             answer = admission.respond(request, outcome)
@@ -192,51 +196,3 @@ class ReviewEndpoint:
         with contextlib.suppress(Exception):  # it may be the log that fails
             self._log.exception("internal error", reference=reference, uid=request.uid if request else "")
         return admission.bug(reference)
-
-
-async def _read(receive: Receive) -> bytes:
-    """The body within its bound. Raises ReviewError (413), and ConnectionResetError where the client is gone."""
-    chunks: list[bytes] = []
-    size, more = 0, True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ConnectionResetError
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if size > BODY_BYTES:
-            raise _too_large()
-        more = message.get("more_body", False)
-    return b"".join(chunks)
-
-
-def _check(scope: Scope) -> None:
-    """What the request line and the headers can tell, before anything is read. Raises ReviewError (404, 405, 413, 415)."""
-    if scope["path"] != PATH:
-        raise _wrong(404, f"there is nothing at {scope['path']!r:.100}", f"send reviews to {PATH}")
-    if scope["method"] != "POST":
-        raise _wrong(405, f"{scope['method']!r:.40} is no way to send a review", "use POST")
-    headers = dict(scope["headers"])
-    if b"content-encoding" in headers:
-        raise _wrong(415, "the body is encoded", "send it without Content-Encoding")
-    content_type = headers.get(b"content-type", b"")
-    if content_type != _MEDIA_TYPE and content_type.partition(b";")[0].strip().lower() != _MEDIA_TYPE:
-        raise _wrong(415, "the Content-Type is not application/json", "send JSON")
-    if int(headers.get(b"content-length", 0)) > BODY_BYTES:
-        raise _too_large()
-
-
-def _too_large() -> ReviewError:
-    return _wrong(413, f"the body is larger than {BODY_BYTES // 2**20} MiB", "no object of a Kubernetes API server is")
-
-
-def _wrong(status: int, what: str, fix: str) -> ReviewError:
-    return ReviewError(Problem(reasons.NOT_A_REVIEW, what, fix=fix), status)
-
-
-def _line(text: str) -> bytes:
-    return f"{text}\n".encode(errors="backslashreplace")
-
-
-def _client(scope: Scope) -> str:
-    return scope["client"][0] if scope.get("client") else ""

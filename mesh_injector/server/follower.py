@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from mesh_injector import certs, store
-from mesh_injector.directory import Reading
+from mesh_injector.documents import Reading
 from mesh_injector.errors import ConfigError, Problem
 from mesh_injector.metrics import Metrics
 from mesh_injector.server.app import Readiness
@@ -26,6 +26,12 @@ class Follower:
 
     def __init__(self, current: Store, metrics: Metrics, readiness: Readiness) -> None:
         self._current, self._metrics, self._readiness = current, metrics, readiness
+        self.loaded: list[Callable[[], None]] = []
+        """Who is told of each new snapshot."""
+
+    def wait_for(self, missing: str) -> None:
+        """Say what the source lacks until it can be read."""
+        self._readiness.missing["source"] = missing
 
     async def first(self, readings: AsyncIterator[Reading]) -> None:
         """Put in force what the source holds now. Raises ConfigError where it cannot be read at all."""
@@ -50,9 +56,11 @@ class Follower:
     async def _load(self, reading: Reading) -> None:
         """Load in a thread, which lets reviews pass."""
         before = self._current.snapshot
-        after = await asyncio.to_thread(self._current.replace, reading.documents, reading.broken)
+        after = await asyncio.to_thread(self._current.replace, reading.documents, reading.broken, reading.unread)
         self._metrics.loaded(store.modes(after), store.templates_valid(after), store.population(after))
         self._metrics.reloaded(store.reloads(before, after))
+        for tell in self.loaded:
+            tell()
         problems = (*reading.problems, *after.problems)
         _log.info("loaded", meshes=len(after.loaded.meshes), templates=len(after.loaded.templates), problems=len(problems))
         _tell_problems(problems)
@@ -78,7 +86,9 @@ class Certificate:
     """The serving certificate of a TLS folder: what is in force, and loading what has changed."""
 
     def __init__(self, live: certs.ServingContext, pair: certs.Pair, metrics: Metrics, readiness: Readiness) -> None:
-        self._live, self._pair, self._metrics, self._readiness = live, pair, metrics, readiness
+        self._live, self.pair, self._metrics, self._readiness = live, pair, metrics, readiness
+        self.listeners: list[Callable[[], None]] = []
+        """Called in the event loop when another pair is in force."""
         self._told = ""
         self._in_force(pair)
 
@@ -90,7 +100,7 @@ class Certificate:
             nudge.clear()
             try:
                 pair = await asyncio.to_thread(serving_pair, directory)
-                if pair != self._pair:
+                if pair != self.pair:
                     certs.reload(self._live, pair)
                     self._in_force(pair)
                     _log.info("certificate loaded", directory=str(directory), expires=certs.expires(pair).isoformat())
@@ -101,9 +111,11 @@ class Certificate:
                 _log.exception("internal error while the certificate was read: the last good one serves on")
 
     def _in_force(self, pair: certs.Pair) -> None:
-        self._pair = pair
+        self.pair = pair
         self._readiness.certificate_expires = certs.expires(pair)
         self._metrics.certificate(self._readiness.certificate_expires)
+        for tell in self.listeners:
+            tell()
 
     def _tell(self, error: ConfigError) -> None:
         if str(error) != self._told:

@@ -1,9 +1,19 @@
 """What can be chosen about a server: where it listens, what it serves, and the bounds of a connection."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
+from mesh_injector import reasons
+from mesh_injector.errors import ConfigError, Problem
 from mesh_injector.formats import mesh
+from mesh_injector.kube.credentials import Credentials
+from mesh_injector.kube.entries import Target
+
+_NAME: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_SERVICE: Final = re.compile(rf"((?P<namespace>{_NAME})/)?(?P<name>{_NAME})(:(?P<port>[0-9]{{1,5}}))?\Z")
+_URL: Final = re.compile(r"https://[^/?#@\s]+(/[^?#\s]*)?\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +44,41 @@ class Limits:
     waiting: int = 512
     """Reviews that wait for their turn; above that one of the namespace that has most of them is refused."""
 
+    confirm_seconds: float = 1
+    """How long a change that would be refused waits for news of the objects it works with, which may have been applied just before it."""
+
     certificate_seconds: float = 10
     """How often the TLS folder is read again."""
 
 
 @dataclass(frozen=True, slots=True)
+class Names:
+    """What the leader writes, and where API servers find the webhook: the Service `[NAMESPACE/]NAME[:PORT]`, or a URL if there is one."""
+
+    configuration: str = "mesh-injector"
+    lease: str = "mesh-injector"
+    service: str = "mesh-injector"
+    url: str = ""
+
+    def target(self, home: str, ca: bytes) -> Target:
+        """Where API servers find us. Raises ConfigError for a service or URL that none would take."""
+        if self.url and not _URL.match(self.url):
+            fix = "write https://HOST[:PORT][/PATH], as an API server asks for it"
+            raise ConfigError(Problem(reasons.FIELD_WRONG, f"{self.url!r:.100} is no URL for a webhook", "--webhook-url", fix))
+        found = _SERVICE.match(self.service)
+        port = int(found["port"] or 443) if found else 0
+        if not found or not 0 < port < 65536:
+            fix = "write NAME, NAMESPACE/NAME or NAMESPACE/NAME:PORT"
+            raise ConfigError(Problem(reasons.FIELD_WRONG, f"{self.service!r:.100} is no Service", "--service", fix))
+        return Target(found["name"], found["namespace"] or home, port, self.url, ca)
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
-    """A server's settings. Port 0 picks a free one; without a TLS folder the certificate is self-signed."""
+    """A server's settings. Port 0 picks a free one; without a TLS folder the certificate is self-signed.
+
+    Sources are files, folders, and `cluster`, which `credentials` lead to.
+    """
 
     sources: tuple[str, ...]
     home_namespace: str = mesh.DEFAULT_HOME
@@ -50,4 +88,6 @@ class Options:
     tls_dir: Path | None = None
     client_ca: Path | None = None
     is_traced: bool = False
+    credentials: Credentials = field(default_factory=Credentials)
+    names: Names = field(default_factory=Names)
     limits: Limits = field(default_factory=Limits)

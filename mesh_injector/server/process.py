@@ -12,21 +12,27 @@ import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
+from starlette.types import ASGIApp
 from uvicorn.loops.auto import auto_loop_factory
 
 import mesh_injector
-from mesh_injector import certs, directory
+from mesh_injector import certs
+from mesh_injector.kube.entries import Target
 from mesh_injector.metrics import Metrics
-from mesh_injector.server import follower, listener, tracing
+from mesh_injector.server import follower, listener, sources, tracing, validator
 from mesh_injector.server.app import Readiness, health
 from mesh_injector.server.endpoint import PATH, ReviewEndpoint
 from mesh_injector.server.limits import Traffic
-from mesh_injector.server.options import Options
+from mesh_injector.server.options import Limits, Options
 from mesh_injector.server.turns import Turns
+from mesh_injector.server.validator import ValidationEndpoint
 from mesh_injector.store import Store
+
+if TYPE_CHECKING:
+    from mesh_injector.server import leading
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger()
@@ -68,14 +74,28 @@ async def serve(options: Options) -> None:
     """
     stop: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     nudges = Nudges()
-    with _signals(stop, nudges):
+    with _signals(stop, nudges), _ended_early(stop) as begun:
         async with _serving(options, nudges) as server:
+            begun.set()
             print(f"ready: {server.addresses.mutate} (health on {server.addresses.health_port})", file=sys.stderr, flush=True)
             number = await stop
             _log.info("stopping", signal=signal.Signals(number).name)
             server.leave()
             if number == signal.SIGTERM:
                 await asyncio.sleep(options.limits.leave_seconds)
+
+
+@contextlib.contextmanager
+def _ended_early(stop: asyncio.Future[int]) -> Iterator[asyncio.Event]:
+    """Leave the block where a signal comes before the event is set: a cluster may take for ever to answer."""
+    task, begun = asyncio.current_task(), asyncio.Event()
+    stop.add_done_callback(lambda _: None if begun.is_set() or task is None else task.cancel())
+    try:
+        yield begun
+    except asyncio.CancelledError:
+        if begun.is_set() or not stop.done():
+            raise
+        _log.info("stopping", signal=signal.Signals(stop.result()).name)
 
 
 @contextlib.asynccontextmanager
@@ -103,6 +123,7 @@ class _Server:
 @contextlib.asynccontextmanager
 async def _serving(options: Options, nudges: Nudges) -> AsyncIterator[_Server]:
     readiness, metrics, current = Readiness(), Metrics(mesh_injector.__version__), Store(home=options.home_namespace)
+    _target(options)  # before anything is opened
     limits, pair = options.limits, _pair(options)
     tls = certs.context(pair, options.client_ca)
     certificate = follower.Certificate(tls, pair, metrics, readiness)
@@ -115,12 +136,18 @@ async def _serving(options: Options, nudges: Nudges) -> AsyncIterator[_Server]:
         addresses = _addresses(options.host, port, health_port, pair.ca)
         async with (
             listener.accepting(health(readiness, metrics), health_port, limits),
-            contextlib.aclosing(directory.follow(options.sources, nudge=nudges.source)) as readings,
-            listener.accepting(ReviewEndpoint(current, metrics, Turns(limits.waiting), trace), port, limits, tls) as traffic,
+            sources.connected(options, current, metrics) as connection,
+            contextlib.aclosing(sources.readings(options, connection, nudges.source)) as readings,
+            listener.accepting(_endpoints(current, metrics, limits, trace, connection), port, limits, tls) as traffic,
         ):
             server = _Server(addresses, readiness, traffic)
-            await following.first(readings)
-            works = [following.source(readings)]
+            if connection is not None:
+                following.loaded.append(connection.freshness.loaded)
+            async with _meanwhile(*([sources.tell_missing(connection, following.wait_for)] if connection else [])):
+                await following.first(readings)
+            works: list[Coroutine[Any, Any, None]] = [following.source(readings)]
+            if connection is not None:
+                works.append(_leading(connection, options, metrics).lead(current, following, certificate))
             if options.tls_dir:
                 works.append(certificate.follow(options.tls_dir, limits.certificate_seconds, nudges.certificate))
             async with _meanwhile(*works):
@@ -131,12 +158,32 @@ async def _serving(options: Options, nudges: Nudges) -> AsyncIterator[_Server]:
                     server.leave()
 
 
+def _endpoints(
+    current: Store, metrics: Metrics, limits: Limits, trace: tracing.Trace | None, connection: sources.Connected | None
+) -> ASGIApp:
+    freshness, find = (connection.freshness, connection.find) if connection else (None, None)
+    reviews = ReviewEndpoint(current, metrics, Turns(limits.waiting), trace, freshness)
+    return validator.beside(reviews, ValidationEndpoint(current, limits, find))
+
+
+def _leading(connection: sources.Connected, options: Options, metrics: Metrics) -> "leading.Leader":
+    from mesh_injector.server import leading  # needs the client, which takes half a second
+
+    if not options.tls_dir:
+        _log.warning("the certificate is this replica's own: where there are several, give all of them one by --tls-dir")
+    return leading.Leader(connection.cluster, options.names, options.home_namespace, metrics)
+
+
 def _pair(options: Options) -> certs.Pair:
     """The pair of the TLS folder, or a new one for the names by which a cluster or somebody at this machine calls us."""
     if options.tls_dir:
         return follower.serving_pair(options.tls_dir)
-    service = f"mesh-injector.{options.home_namespace}.svc"
-    return certs.issue(("localhost", "127.0.0.1", "::1", options.host, service), datetime.now(UTC))
+    return certs.issue(("localhost", "127.0.0.1", "::1", options.host, _target(options).host), datetime.now(UTC))
+
+
+def _target(options: Options) -> Target:
+    """Where API servers find us, but for the CA. Raises ConfigError."""
+    return options.names.target(options.home_namespace, b"")
 
 
 def _addresses(host: str, port: socket.socket, health_port: socket.socket, ca: bytes) -> Addresses:

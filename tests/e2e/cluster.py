@@ -31,8 +31,9 @@ CONTROLLERS: Final = (
     "daemonset",
     "job",
     "cronjob",
+    "clusterrole-aggregation",
 )
-"""What makes pods of workloads, gives a namespace its default account, and cleans up."""
+"""What makes pods of workloads, gives a namespace its default account, fills the roles `admin` to `view`, and cleans up."""
 
 
 @dataclass(frozen=True)

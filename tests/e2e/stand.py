@@ -45,7 +45,8 @@ class Stand:
 
     cluster: Cluster
     enter: tuple[str, ...]
-    source: Path
+    source: Path | str
+    flags: tuple[str, ...]
     running: contextlib.ExitStack
     replicas: dict[str, webhook.Replica] = field(default_factory=dict)
     ready: set[str] = field(default_factory=set)
@@ -55,7 +56,7 @@ class Stand:
         """Run a replica, and let the Service lead to it when it is ready."""
         network = Network(HOSTS[name], PORTS, (*self.enter, "ip", "netns", "exec", name))
         folder, log = self.cluster.folder, f"{name}-{next(self.starts)}"
-        self.replicas[name] = self.running.enter_context(webhook.serve(folder, network, self.source, log, folder / "tls"))
+        self.replicas[name] = self.running.enter_context(webhook.serve(folder, network, self.source, log, folder / "tls", self.flags))
         self.enlist(name)
 
     def restart(self, name: str) -> int:
@@ -93,16 +94,10 @@ class Stand:
             assert ip.process.wait(10) == 0, ip.said()
 
     def _publish(self) -> None:
-        """Write the Service and its EndpointSlice, which in a real cluster follow the pods' readiness."""
+        """Write the Service's EndpointSlice, which in a real cluster follows the pods' readiness."""
         metadata = {"name": webhook.NAME, "namespace": webhook.HOME}
         port = {"name": "https", "port": PORTS[0], "protocol": "TCP"}
         self.cluster.apply(
-            {
-                "apiVersion": "v1",
-                "kind": "Service",
-                "metadata": metadata,
-                "spec": {"ports": [{"name": "https", "port": 443, "targetPort": PORTS[0]}]},
-            },
             {
                 "apiVersion": "discovery.k8s.io/v1",
                 "kind": "EndpointSlice",
@@ -121,28 +116,34 @@ class Stand:
 
 
 @contextlib.contextmanager
-def start(folder: Path, source: Path) -> Iterator[Stand]:
-    """Run a cluster and the replicas on a source while the block lasts; the namespaces vanish with the last process in them."""
-    hosts = "".join(HOST.format(name=name, address=address) for name, address in HOSTS.items())
-    inside = ("unshare", "--user", "--map-root-user", "--net", "--mount", "sh", "-ec", SETUP.format(bridge=BRIDGE, hosts=hosts))
+def hosts(folder: Path) -> Iterator[tuple[str, ...]]:
+    """Make the network namespaces while the block lasts, and give the words that bring a command there; they vanish with the last
+    process in them."""
+    made = "".join(HOST.format(name=name, address=address) for name, address in HOSTS.items())
+    inside = ("unshare", "--user", "--map-root-user", "--net", "--mount", "sh", "-ec", SETUP.format(bridge=BRIDGE, hosts=made))
     folder.mkdir(parents=True, exist_ok=True)
-    webhook.issue_certificate(folder / "cluster" / "tls")
-    with contextlib.ExitStack() as stack:
-        holder = stack.enter_context(processes.child(inside, folder / "namespaces.log"))
+    with processes.child(inside, folder / "namespaces.log") as holder:
         processes.eventually(lambda: holder.said().endswith("up\n"), "the network namespaces are made", while_lives=(holder,))
-        enter = (
-            "nsenter",
-            f"--target={holder.process.pid}",
-            "--user",
-            "--net",
-            "--mount",
-            "--preserve-credentials",
-            f"--wd={Path.cwd()}",
-            "--",
-        )
+        namespaces = (f"--target={holder.process.pid}", "--user", "--net", "--mount")
+        yield ("nsenter", *namespaces, "--preserve-credentials", f"--wd={Path.cwd()}", "--")
+
+
+@contextlib.contextmanager
+def start(folder: Path, source: Path) -> Iterator[Stand]:
+    """Run a cluster and the replicas on a source while the block lasts."""
+    with contextlib.ExitStack() as stack:
+        enter = stack.enter_context(hosts(folder))
         running = stack.enter_context(cluster.start(folder / "cluster", Network(BRIDGE, (2379, 6443), enter)))
         running.add_namespace(webhook.HOME)
-        stand = Stand(running, enter, source, stack)
-        for name in HOSTS:
-            stand.add(name)
-        yield stand
+        ports = [{"name": "https", "port": 443, "targetPort": PORTS[0]}]
+        metadata = {"name": webhook.NAME, "namespace": webhook.HOME}
+        running.apply({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": ports}}).ok()
+        yield replicated(Stand(running, enter, source, (), stack))
+
+
+def replicated(stand: Stand) -> Stand:
+    """Run the replicas behind the Service, which is there already."""
+    webhook.issue_certificate(stand.cluster.folder / "tls")
+    for name in HOSTS:
+        stand.add(name)
+    return stand

@@ -10,7 +10,7 @@ import json
 import ssl
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,7 +54,9 @@ def issue_certificate(folder: Path, *hosts: str) -> certs.Pair:
 
 
 @contextlib.contextmanager
-def serve(folder: Path, network: Network, source: Path, name: str = NAME, tls: Path | None = None) -> Iterator[Replica]:
+def serve(
+    folder: Path, network: Network, source: Path | str, name: str = NAME, tls: Path | None = None, flags: Sequence[str] = ()
+) -> Iterator[Replica]:
     """Run `mesh-injector serve` on a source while the block lasts, on the network's two ports: reviews, and health.
 
     At the end it is killed, since after a SIGTERM it would go on accepting for some seconds.
@@ -65,6 +67,7 @@ def serve(folder: Path, network: Network, source: Path, name: str = NAME, tls: P
     command = (
         *(*network.enter, sys.executable, "-m", "mesh_injector", "serve", "-v", f"--source={source}", f"--tls-dir={tls}"),
         *(f"--host={network.address}", f"--port={network.ports[0]}", f"--health-port={network.ports[1]}"),
+        *flags,
     )
     with processes.child(command, folder / f"{name}.log") as process:
         processes.eventually(lambda: "ready: " in process.said(), f"{name} is ready", while_lives=(process,))

@@ -14,7 +14,8 @@ import pytest
 
 from mesh_injector import documents, store
 from mesh_injector.errors import ReviewError
-from mesh_injector.server.endpoint import BODY_BYTES, ReviewEndpoint
+from mesh_injector.server.endpoint import ReviewEndpoint
+from mesh_injector.server.exchange import BODY_BYTES
 
 JSON = {"Content-Type": "application/json"}
 Sample = Callable[[str], dict[str, Any]]

@@ -14,7 +14,7 @@ from mesh_injector.engine.template import PatchTemplate, Source
 from mesh_injector.errors import InjectionError, Problem
 from mesh_injector.formats.mesh import hints, refs, sketch
 from mesh_injector.formats.mesh.config_maps import TemplateKey, is_template, source_of
-from mesh_injector.formats.mesh.load import DEFAULT_HOME, Loaded, load
+from mesh_injector.formats.mesh.load import DEFAULT_HOME, NOTHING_UNREAD, Loaded, Unread, load
 from mesh_injector.formats.mesh.mesh import Mesh
 from mesh_injector.reasons import CODES, NOT_YAML, TEMPLATE_UNUSED, UNREADABLE, VALUE_MISSING, Reason
 
@@ -47,29 +47,37 @@ class _Findings:
 
     sources: tuple[str, ...]
     entries: Mapping[str, Origin] = field(default_factory=dict)
-    found: dict[tuple[str, Origin], Finding] = field(default_factory=dict)
+    found: dict[tuple[str, str], Finding] = field(default_factory=dict)
     prefix: str = ""
+    files: re.Pattern[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = "|".join(sorted(map(re.escape, self.sources), key=len, reverse=True))
+        self.files = re.compile(rf"({names}):(\d+):(\d+)")
 
     def tell(self, severity: Severity, problem: Problem) -> None:
         problem = replace(problem, what=f"{self.prefix}{problem.what}")
         place = self._place(problem.where)
         code = CODES[Reason.UNDEFINED_VARIABLE] if problem.code == VALUE_MISSING else problem.code
-        self.found.setdefault((code, place), Finding(severity, problem, place))
+        here = str(place) if place.line else problem.where
+        self.found.setdefault((code, here if here != place.source else f"{here}: {problem.what}"), Finding(severity, problem, place))
 
     def _place(self, where: str) -> Origin:
         """Read the place in a file out of a message; that of the ConfigMap's entry where a template stands in no block of a file."""
-        names = "|".join(sorted(map(re.escape, self.sources), key=len, reverse=True))
-        match = re.search(rf"({names}):(\d+):(\d+)", where) if names else None
+        match = self.files.search(where) if self.sources else None
         if match:
             return Origin(match[1], int(match[2]), int(match[3]))
         entry = next((place for name, place in self.entries.items() if where == name or where.startswith(f"{name}, ")), None)
-        return entry or Origin(where.partition(":")[0] if where.startswith(self.sources) else where)
+        return entry or Origin(max((source for source in self.sources if where.startswith(source)), key=len, default=where))
 
 
-def findings(documents: Iterable[Document], problems: Iterable[Problem] = (), home: str = DEFAULT_HOME) -> tuple[Finding, ...]:
-    """Find everything that can be told of documents; `problems` are those of reading them. Sorted by place."""
+def findings(
+    documents: Iterable[Document], problems: Iterable[Problem] = (), home: str = DEFAULT_HOME, unread: Unread = NOTHING_UNREAD
+) -> tuple[Finding, ...]:
+    """Find everything that can be told of documents; `problems` are those of reading them, and `unread` the namespaces whose ConfigMaps
+    cannot be read. Sorted by place."""
     documents = tuple(documents)
-    loaded = load(documents, home)
+    loaded = load(documents, home, unread=unread)
     templates = _templates(documents)
     named = refs.named(documents)
     problems = tuple(problems)

@@ -6,6 +6,7 @@ A Mesh or template that does not load leaves the last good one in force; one tha
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Final
 
 from mesh_injector import reasons
@@ -26,34 +27,42 @@ _OUR_FIELDS: Final = frozenset({"enableAutoInject", "injectionSelector", "sideca
 """What a Mesh of no other product has."""
 
 Name = tuple[str, str]
+Wrong = tuple[Reason, Problem]
+"""What is wrong with a Mesh, and the reason that stands for it; NotReady where the document itself does not fit."""
+Unread = Mapping[str, InjectionError]
+"""Namespaces whose ConfigMaps cannot be read, and what is wrong with a Mesh that names one there."""
+NOTHING_UNREAD: Final[Unread] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """Compiled meshes in the order of their names, those that cannot be used and why, the templates, everything that is wrong, and
-    which meshes are `stale`: their document has become wrong, so that the last good one serves on."""
+    which meshes are `stale`: their document has become wrong, so that the last good one serves on. `wrong` says of each mesh what is
+    wrong with what its author wrote last, also where that is off, or where something older serves on."""
 
     meshes: tuple[Mesh, ...] = ()
     unusable: Mapping[str, str] = field(default_factory=dict)
     templates: Mapping[TemplateKey, PatchTemplate] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     stale: frozenset[str] = frozenset()
+    wrong: Mapping[str, tuple[Wrong, ...]] = field(default_factory=dict)
 
 
-def load(documents: Iterable[Document], home: str = DEFAULT_HOME, last: Loaded | None = None) -> Loaded:
+def load(documents: Iterable[Document], home: str = DEFAULT_HOME, last: Loaded | None = None, unread: Unread = NOTHING_UNREAD) -> Loaded:
     """Compile the Meshes and template ConfigMaps among documents; `last` is what serves until now."""
-    return _Loading(documents, home, last or Loaded()).run()
+    return _Loading(documents, home, last or Loaded(), unread).run()
 
 
 class _Loading:
     """One load: problems are collected, the last good parts are taken over."""
 
-    def __init__(self, documents: Iterable[Document], home: str, last: Loaded) -> None:
-        self.home, self.last = home, last
+    def __init__(self, documents: Iterable[Document], home: str, last: Loaded, unread: Unread) -> None:
+        self.home, self.last, self.unread = home, last, unread
         self.last_meshes = {(mesh.namespace, mesh.name): mesh for mesh in last.meshes}
         self.problems: list[Problem] = []
         self.unusable: dict[str, str] = {}
         self.stale: set[str] = set()
+        self.wrong: dict[str, tuple[Wrong, ...]] = {}
         self.templates: dict[TemplateKey, PatchTemplate] = {}
         self.invalid: dict[TemplateKey, InjectionError] = {}
         self.good: dict[str, list[PatchTemplate]] = {}
@@ -74,7 +83,8 @@ class _Loading:
 
     def run(self) -> Loaded:
         meshes = tuple(filter(None, (self._mesh(*each) for each in sorted(self.mesh_documents.items()))))
-        return Loaded(meshes, self.unusable, self.templates, tuple(dict.fromkeys(self.problems)), frozenset(self.stale))
+        problems = tuple(dict.fromkeys(self.problems))
+        return Loaded(meshes, self.unusable, self.templates, problems, frozenset(self.stale), self.wrong)
 
     def _by_name(self, documents: Iterable[Document]) -> dict[Name, Document]:
         found: dict[Name, Document] = {}
@@ -91,6 +101,7 @@ class _Loading:
         problems += self._names(document)
         self.problems += problems
         if parsed is None or problems:
+            self._mark("/".join(name), Reason.NOT_READY, problems[0])
             last = self.last_meshes.get(name)
             if last is None:
                 self.unusable["/".join(name)] = f"cannot be used: [{problems[0].code}] {problems[0].what}"
@@ -120,6 +131,8 @@ class _Loading:
             path, code = ("spec", "injectionSelector", *place), reasons.CODES[Reason.SELECTOR_INVALID]
             if mesh.spec.enable_auto_inject or parts:
                 self._tell(document, path, code, f"mesh {mesh}: {error}", fix)
+            problem = Problem(code, str(error), str(document.locate(path)), fix)
+            self._mark(str(mesh), Reason.SELECTOR_INVALID, problem)
             last = self.last_meshes.get((mesh.namespace, mesh.name))
             if mesh.spec.enable_auto_inject and last and not last.selector_fault:
                 self.stale.add(str(last))
@@ -143,7 +156,9 @@ class _Loading:
         except InjectionError as error:
             fault = error
         if fault is None:
+            self._tell_withdrawn(mesh, document)
             return replace(mesh, template=template, fault=None)
+        self._mark(str(mesh), fault.reason, fault.problem)
         is_told = mesh.spec.enable_auto_inject
         last = self._last_good(mesh, source.name) if key and (is_told or key in self.invalid) else None
         if last is not None:
@@ -151,6 +166,14 @@ class _Loading:
         elif is_told:
             self._tell_fault(mesh, document, fault)
         return replace(mesh, template=last or template, fault=None if last else fault)
+
+    def _tell_withdrawn(self, mesh: Mesh, document: Document) -> None:
+        """Tell where a ConfigMap was read once and cannot be read any more: what it held serves on."""
+        fault = self.unread.get(self._config_map_namespace(mesh))
+        if fault is not None and mesh.spec.enable_auto_inject:
+            self._mark(str(mesh), fault.reason, fault.problem)
+            self.stale.add(str(mesh))
+            self._tell_fault(mesh, document, fault, " (what was read before serves on)")
 
     def _last_good(self, mesh: Mesh, name: str) -> PatchTemplate | None:
         """Find the template of an entry that served until now and is good for a mesh: its own before that of another mesh."""
@@ -180,6 +203,8 @@ class _Loading:
     def _config_map(self, namespace: str, ref: ConfigMapRef) -> Document:
         document = self.config_maps.get((namespace, ref.name))
         where, name = "spec.sidecarPatchConfigMap", f"{namespace}/{ref.name}"
+        if document is None and namespace in self.unread:
+            raise self.unread[namespace]
         if document is None:
             fix = f'create it, labelled `{config_maps.TEMPLATE_LABEL}: "true"`, or correct the name'
             raise InjectionError(Reason.CONFIG_MAP_MISSING, f"there is no ConfigMap {name}", where=where, fix=fix)
@@ -207,6 +232,9 @@ class _Loading:
                 raise
         return self.templates[key]
 
+    def _mark(self, mesh: str, reason: Reason, problem: Problem) -> None:
+        self.wrong[mesh] = (*self.wrong.get(mesh, ()), (reason, problem))
+
     def _tell_fault(self, mesh: Mesh, document: Document, fault: InjectionError, serving: str = "") -> None:
         problem = replace(fault.problem, what=f"{fault.problem.what}{serving}")
         if problem.where.startswith("spec."):
@@ -232,8 +260,11 @@ def _is_meant_as_mesh(document: Document) -> bool:
 
 
 def _metadata(document: Document) -> dict[str, Any]:
-    found = {name: (document.body.get("metadata") or {}).get(name) for name in ("labels", "annotations")}
-    return {name: {key: str(value) for key, value in texts.items()} for name, texts in found.items() if isinstance(texts, dict)}
+    metadata = document.body.get("metadata") or {}
+    found = {name: metadata.get(name) for name in ("labels", "annotations")}
+    texts = {name: {key: str(value) for key, value in texts.items()} for name, texts in found.items() if isinstance(texts, dict)}
+    generation = metadata.get("generation")
+    return {**texts, "generation": generation if isinstance(generation, int) else 0}
 
 
 def _selectors(parts: InjectionSelector | None) -> tuple[Selector | None, Selector | None]:

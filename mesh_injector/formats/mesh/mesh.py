@@ -19,6 +19,7 @@ class Mesh:
 
     `fault` is what is wrong with its template or ConfigMap: given to every pod that it selects, by its `onError`.
     `privileged` when both the Mesh and its ConfigMap are at home: its template may give a pod more rights.
+    `generation` is that of the document it was made of, 0 where it has none, as in files.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Mesh:
     template: PatchTemplate | None = None
     fault: InjectionError | None = None
     privileged: bool = False
+    generation: int = 0
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
