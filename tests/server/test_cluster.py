@@ -221,7 +221,7 @@ def test_a_change_is_live_soon_and_the_api_server_may_go_away_and_return(tmp_pat
             template = {"labels": {"mesh-injector.io/template": "true"}}
             _, first = await door.post("/mutate")
             door.api.put("ConfigMap", "envoy", "mesh-system", data={"patch": TEMPLATE.replace("v1", "v2")}, metadata=template)
-            await until_asked(functools.partial(door.has_other_patch, first), 5)
+            await until_asked(functools.partial(door.has_other_patch, first), 15)
             door.api.refused, door.api.cut = 500, 0.01
             door.api.put("ConfigMap", "envoy", "mesh-system", data={"patch": TEMPLATE.replace("v1", "v3")}, metadata=template)
             for _ in range(20):
