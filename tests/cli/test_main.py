@@ -150,7 +150,7 @@ def test_the_version_imports_no_engine_but_what_knows_the_release_of_kubernetes(
     assert not imported("version") & (HEAVY - {"pydantic"})  # typer imports that for the form of the output
 
 
-SERVING = {"fastapi", "uvicorn", "starlette", "kubernetes", "cryptography", "http.client"}
+SERVING = {"fastapi", "uvicorn", "starlette", "kubernetes", "cryptography", "http.client", "watchfiles", "asyncio"}
 
 
 @pytest.mark.parametrize("command", ["inject", "uninject", "explain", "lint"])
