@@ -16,6 +16,7 @@ import pytest
 from mesh_injector.engine.rules import Namespace
 from mesh_injector.kube.credentials import Credentials
 from mesh_injector.server import Addresses, Limits, Options, running
+from mesh_injector.server import witness as witnesses
 from mesh_injector.server.witness import Witness, witness
 from tests.kube import fake
 from tests.kube.fake import ApiServer, until_asked
@@ -102,6 +103,15 @@ def test_a_path_is_read_strictly() -> None:
         *("/mutate/a/b/-1", "/mutate/a\n/b/1", "/mutate/a.b/c/1", "/mutate/a/b/١", "//mutate", "/mutates"),
     ):
         assert witness(path) is None, path
+
+
+def test_a_path_that_is_too_long_to_be_one_takes_no_room() -> None:
+    longest = f"/mutate/{'a' * 63}/{'b' * 63}/{'9' * 18}"
+    assert witness(longest) == Witness("a" * 63, "b" * 63, int("9" * 18))
+    before = witnesses._read.cache_info().currsize
+    for number in range(100):
+        assert witness(f"/mutate/{number}{'x' * 200}") is None
+    assert witnesses._read.cache_info().currsize == before
 
 
 def test_what_is_known_is_decided_without_asking_anybody(tmp_path: Path) -> None:
