@@ -141,7 +141,8 @@ class Planner:
     def _entry(self, one: Registration) -> Entry:
         namespaces = [*_requirements(one.namespaces), *self._namespaces(one.only_in)]
         pods = [*_requirements(one.pods), _requirement(INJECT_LABEL, "NotIn", ["false"])]
-        return self._made(_name_of(one.mesh), f"/{one.mesh}/{one.generation}", (namespaces, pods), is_required=one.is_required)
+        where = f"{one.mesh}/{one.generation}" if one.generation else one.mesh.partition("/")[0]  # a Mesh of a file has no generation
+        return self._made(_name_of(one.mesh), f"/{where}", (namespaces, pods), is_required=one.is_required)
 
     def _shared(self, namespace: str, meshes: Sequence[Registration]) -> _Candidate:
         selectors = (self._namespaces(namespace), [_requirement(INJECT_LABEL, "NotIn", ["false"])])

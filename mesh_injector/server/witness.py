@@ -11,6 +11,10 @@ _LABEL: Final = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _PATH: Final = re.compile(rf"/mutate(?:/(?P<namespace>{_LABEL})(?:/(?P<mesh>{_LABEL})/(?P<generation>[1-9][0-9]{{0,17}}))?)?")
 
 
+_LONGEST: Final = 160
+"""No path that fits is longer, and one that does not may be 64 KiB: it must not be remembered."""
+
+
 class Witness(NamedTuple):
     """What the path of an entry says; a path of all meshes says nothing."""
 
@@ -19,9 +23,13 @@ class Witness(NamedTuple):
     generation: int = 0
 
 
-@lru_cache(maxsize=1024)
 def witness(path: str) -> Witness | None:
     """Read a path: `/mutate`, `/mutate/<namespace>` or `/mutate/<namespace>/<mesh>/<generation>`; None for any other."""
+    return _read(path) if len(path) <= _LONGEST else None
+
+
+@lru_cache(maxsize=1024)
+def _read(path: str) -> Witness | None:
     found = _PATH.fullmatch(path)
     return Witness(found["namespace"] or "", found["mesh"] or "", int(found["generation"] or 0)) if found else None
 

@@ -15,6 +15,7 @@ from mesh_injector.engine.rules import Registration
 from mesh_injector.engine.selector import Selector
 from mesh_injector.kube import entries
 from mesh_injector.kube.entries import ASKED, MESHES, Entry, Plan, Planner, Target
+from mesh_injector.server.witness import witness
 
 HOME = "mesh-system"
 PLANNER = Planner(Target(ca=b"ca"), HOME)
@@ -51,6 +52,13 @@ def shown(plan: Plan) -> set[str]:
 
 
 # --- one entry ------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("generation", [0, 1, 10**17])
+@pytest.mark.parametrize("mesh", ["mesh-system/payments", "shop/payments"])
+def test_every_path_is_one_where_reviews_are_answered_also_that_of_a_mesh_from_a_file(mesh: str, generation: int) -> None:
+    for entry in PLANNER.plan([asks(mesh, generation=generation)]).entries.values():
+        assert witness(entry["clientConfig"]["service"]["path"]) is not None, entry["name"]
 
 
 def test_an_entry_has_every_field_that_the_contract_names() -> None:

@@ -29,3 +29,10 @@ def test_the_budget_is_the_timeout_less_half_a_second_and_at_least_half_of_it(qu
 )
 def test_what_is_not_understood_is_what_kubernetes_takes_where_nothing_is_said(query: bytes) -> None:
     assert budget.seconds(query) == 9.5
+
+
+def test_a_query_that_is_too_long_to_be_meant_takes_no_room() -> None:
+    before = budget._read.cache_info().currsize
+    for number in range(100):
+        assert budget.seconds(b"timeout=5s&a=%d" % number + b"b" * 1000) == 9.5
+    assert budget._read.cache_info().currsize <= before + 1

@@ -263,8 +263,8 @@ def _metadata(document: Document) -> dict[str, Any]:
     metadata = document.body.get("metadata") or {}
     found = {name: metadata.get(name) for name in ("labels", "annotations")}
     texts = {name: {key: str(value) for key, value in texts.items()} for name, texts in found.items() if isinstance(texts, dict)}
-    generation = metadata.get("generation")
-    return {**texts, "generation": generation if isinstance(generation, int) else 0}
+    generation, uid = metadata.get("generation"), metadata.get("uid")
+    return {**texts, "generation": generation if isinstance(generation, int) else 0, "uid": uid if isinstance(uid, str) else ""}
 
 
 def _selectors(parts: InjectionSelector | None) -> tuple[Selector | None, Selector | None]:

@@ -19,7 +19,8 @@ class Mesh:
 
     `fault` is what is wrong with its template or ConfigMap: given to every pod that it selects, by its `onError`.
     `privileged` when both the Mesh and its ConfigMap are at home: its template may give a pod more rights.
-    `generation` is that of the document it was made of, 0 where it has none, as in files.
+    `generation` is that of the document it was made of, 0 where it has none, as in files; `uid` tells it from one that was deleted and
+    had its name.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Mesh:
     fault: InjectionError | None = None
     privileged: bool = False
     generation: int = 0
+    uid: str = ""
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"

@@ -3,7 +3,7 @@
 `checks` tells the same story for every mesh; it shares every function with `decide`, so the two cannot disagree.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
@@ -22,6 +22,8 @@ SYSTEM_NAMESPACES: Final = frozenset({"kube-system", "kube-public", "kube-node-l
 INJECT_LABEL: Final = "mesh-injector.io/inject"
 MESH_LABEL: Final = "mesh-injector.io/mesh"
 MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
+_NAMED: Final = 10
+"""So many meshes an error names, of the others only how many there are: it is remembered, and it is what a refused user reads."""
 
 
 class MeshRules:
@@ -38,7 +40,7 @@ class MeshRules:
         self.meshes = tuple(sorted(meshes, key=str))
         self.home = home
         self.unusable = unusable
-        self._selection = Selection(self.meshes, self._choose, {MESH_LABEL})
+        self._selection = Selection(self.meshes, self._choose, {MESH_LABEL}, _weight)
         self.renderings: Mapping[str, Rendering] = rendering.all_of(self.meshes, last.renderings if last else {})
 
     def decide(self, pod: Pod, namespace: Namespace) -> Decision:
@@ -113,6 +115,11 @@ class MeshRules:
         return Check(str(mesh), not missed, why)
 
 
+def _weight(choice: Mesh | Decision) -> int:
+    """The bytes that are remembered of a choice, roughly: a mesh is there anyway."""
+    return len(str(choice.error)) + sum(map(len, choice.warnings)) if isinstance(choice, Decision) else 0
+
+
 def _fate(mesh: Mesh, pod: Pod, best: Sequence[Mesh], excluded: Reason | None) -> str:
     """Say what became of a mesh that matched."""
     if excluded:
@@ -166,10 +173,16 @@ def _severity(meshes: Sequence[Mesh]) -> Severity:
 
 
 def _tie(best: Sequence[Mesh], candidates: Sequence[Mesh]) -> Decision:
-    names = " and ".join(map(str, best))
+    names = _listed(" and ", map(str, best))
     fix = f"give one a higher `priority`, narrow a selector, or label the pod `{MESH_LABEL}: {best[0].name}`"
     error = InjectionError(Reason.SEVERAL_MESHES_MATCHED, f"meshes {names} match with equal rank", where="metadata.labels", fix=fix)
     return Decision(error.reason, error=error, severity=_severity(candidates))
+
+
+def _listed(between: str, names: Iterable[str]) -> str:
+    told = list(names)
+    more = (f"{len(told) - _NAMED:,} more",) if len(told) > _NAMED else ()
+    return between.join((*told[:_NAMED], *more))
 
 
 def _no_such(label: str) -> str:
@@ -177,7 +190,7 @@ def _no_such(label: str) -> str:
 
 
 def _unknown(label: str, candidates: Sequence[Mesh]) -> Decision:
-    names = ", ".join(f"`{mesh.choices[-1]}`" for mesh in candidates)
+    names = _listed(", ", (f"`{mesh.choices[-1]}`" for mesh in candidates))
     what, fix = f"`{MESH_LABEL}: {label:.63}` names no mesh that matches this pod", f"use one of those that do: {names}"
     error = InjectionError(Reason.MESH_UNKNOWN, what, where=f"metadata.labels[{MESH_LABEL}]", fix=fix)
     return Decision(error.reason, error=error, severity=_severity(candidates))

@@ -28,9 +28,11 @@ _OVERHEAD: Final = 256
 class Selection(Generic[Choice]):
     """The meshes of a snapshot, asked whom they select: `mismatch` of every mesh and what `choose` makes of the others, remembered."""
 
-    def __init__(self, meshes: Sequence[Mesh], choose: Choose[Choice], reads: Iterable[str] = ()) -> None:
-        """`reads` are the keys of the labels that `choose` reads."""
-        self._meshes, self._choose, self._reads = tuple(meshes), choose, frozenset(reads)
+    def __init__(
+        self, meshes: Sequence[Mesh], choose: Choose[Choice], reads: Iterable[str] = (), weigh: Callable[[Choice], int] = lambda _: 0
+    ) -> None:
+        """`reads` are the keys of the labels that `choose` reads; `weigh` says how many bytes a choice takes."""
+        self._meshes, self._choose, self._reads, self._weigh = tuple(meshes), choose, frozenset(reads), weigh
         self._keys = _keys(mesh.namespace_selector.keys for mesh in meshes if mesh.namespace_selector)
         self._namespaces: Memory[tuple[str, Labels], _InNamespace[Choice]] = Memory(
             self._in_namespace, lambda key, _: PODS_ROOM + _OVERHEAD + len(key[0]) + _size(key[1]), room=ROOM, largest=2 * PODS_ROOM
@@ -57,16 +59,18 @@ class Selection(Generic[Choice]):
 
     def _in_namespace(self, key: tuple[str, Labels]) -> "_InNamespace[Choice]":
         namespace = Namespace(key[0], dict(key[1]))
-        return _InNamespace([mesh for mesh in self._meshes if not mesh.namespace_mismatch(namespace)], self._choose, self._reads)
+        return _InNamespace(
+            [mesh for mesh in self._meshes if not mesh.namespace_mismatch(namespace)], self._choose, self._reads, self._weigh
+        )
 
 
 class _InNamespace(Generic[Choice]):
     """The meshes that select pods of one namespace."""
 
-    def __init__(self, meshes: Sequence[Mesh], choose: Choose[Choice], reads: frozenset[str]) -> None:
+    def __init__(self, meshes: Sequence[Mesh], choose: Choose[Choice], reads: frozenset[str], weigh: Callable[[Choice], int]) -> None:
         self._meshes, self._choose = tuple(meshes), choose
         self.keys = _keys(mesh.pod_selector.keys for mesh in meshes if mesh.pod_selector) | reads
-        self.choices: Memory[Labels, Choice] = Memory(self._among, lambda key, _: _OVERHEAD + _size(key), room=PODS_ROOM)
+        self.choices: Memory[Labels, Choice] = Memory(self._among, lambda key, made: _OVERHEAD + _size(key) + weigh(made), room=PODS_ROOM)
 
     def _among(self, read: Labels) -> Choice:
         labels = dict(read)

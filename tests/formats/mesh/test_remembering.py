@@ -16,6 +16,7 @@ from mesh_injector.engine.rules import Namespace
 from mesh_injector.engine.site import Site
 from mesh_injector.formats.mesh import rendering, selection
 from mesh_injector.formats.mesh.rendering import Rendering
+from mesh_injector.reasons import Reason
 from mesh_injector.store import Snapshot
 
 EVERYTHING = """\
@@ -211,6 +212,17 @@ def test_pods_with_ever_new_labels_crowd_out_only_their_own_namespace() -> None:
     assert remembering.choice(kept, SHOP) == before
     assert remembering.hits == hits + 1
     assert remembering.weight < 4 * selection.PODS_ROOM
+
+
+def test_what_a_choice_says_counts_too() -> None:
+    rules = load(config("metadata: {labels: {a: b}}\n", *[{"podSelector": {}}] * 20)).rules
+    namespace = Namespace("shop")
+    for number in range(200):
+        pod = Pod.from_document({"metadata": {"labels": {"mesh-injector.io/mesh": f"x{number}"}}, "spec": {"containers": [{"name": "a"}]}})
+        assert rules.decide(pod, namespace).reason is Reason.MESH_UNKNOWN
+    within = next(iter(rules._selection._namespaces.results())).choices
+    assert within.weight <= selection.PODS_ROOM
+    assert len(within) * 500 < selection.PODS_ROOM
 
 
 def test_namespaces_that_nobody_knows_take_no_more_than_the_room_for_all() -> None:

@@ -231,6 +231,14 @@ def test_a_tie_is_refused_and_names_both() -> None:
     assert "; Outranked by mesh-system/one" in whys(given)["mesh-system/z"]
 
 
+def test_an_error_of_very_many_meshes_names_ten_of_them_and_counts_the_others() -> None:
+    given = rules(*(a_mesh(f"m{number:03}") for number in range(100)))
+    for decision in (decide(given), decide(given, pod({CHOOSE: "none"}))):
+        assert "m009" in str(decision.error)
+        assert "m010" not in str(decision.error)
+        assert "90 more" in str(decision.error)
+
+
 @pytest.mark.parametrize(
     ("one", "other", "severity"),
     [("Ignore", "Ignore", Severity.IGNORE), ("Ignore", "Fail", Severity.REFUSE), ("Fail", "Fail", Severity.REFUSE)],
