@@ -389,6 +389,16 @@ def test_init_writes_what_comes_out_of_files_today_and_it_passes(run: Run, tmp_p
         run("--init", str(tmp_path / "mesh"), "-f", str(tmp_path / "pods.yaml"))
 
 
+def test_every_later_change_of_the_template_fails_what_init_wrote(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mesh.yaml").write_text(MESH, encoding="utf-8")
+    (tmp_path / "pod.yaml").write_text(POD, encoding="utf-8")
+    run("--init", str(tmp_path), "-f", str(tmp_path / "pod.yaml"), "--source", str(tmp_path / "mesh.yaml"))
+    assert run(str(tmp_path)).exit_code == 0
+    (tmp_path / "mesh.yaml").write_text(MESH.replace("image: proxy:1", "image: proxy:1, stdin: true"), encoding="utf-8")
+    changed = run(str(tmp_path))
+    assert (changed.exit_code, "snapshot" in changed.stdout) == (1, True)
+
+
 def test_init_writes_pods_of_standard_input_into_the_file(run: Run, tmp_path: Path) -> None:
     (tmp_path / "mesh.yaml").write_text(MESH, encoding="utf-8")
     run("--init", str(tmp_path), "-f", "-", stdin=POD.replace("spec:", "status: {phase: Running}\nspec:"))

@@ -9,6 +9,7 @@ from typing import Any, Final
 from mesh_injector import directory, documents, reasons
 from mesh_injector.cli import exits, source, standins, subjects
 from mesh_injector.cli.subjects import Scope, Subject
+from mesh_injector.cli.suites import snapshots
 from mesh_injector.cli.suites.loading import ENDINGS
 from mesh_injector.cli.suites.spec import API_VERSION, KIND
 from mesh_injector.cli.terminal import Terminal
@@ -45,6 +46,8 @@ def write(where: str, sources: Sequence[str] | None, files: Sequence[str], termi
         raise ConfigError(Problem(reasons.NOTHING_FOUND, what, ", ".join(files) or ", ".join(named), fix))
     suite = _suite(found, [file for file in files if file != directory.STDIN], named, target.parent)
     target.write_text(_HEADER + documents.dump(suite), encoding="utf-8")
+    kept = [(case, snapshots.of(one.outcome.operations)) for case, one in zip(suite["tests"], found, strict=True)]
+    snapshots.write(str(target), {case["name"]: patch for case, patch in kept if "snapshot" in case["expect"]})
     terminal.say(f"{target}: {len(found)} test{'s' if len(found) != 1 else ''}; run `mesh-injector test {target}`")
     return exits.DONE
 
@@ -111,7 +114,7 @@ def _expect(subject: Subject[Outcome]) -> dict[str, Any]:
         sealed = record.read(after["metadata"]["annotations"][record.ANNOTATION])
         added = sealed.added if sealed else ()
         images = {f"{name}.image": place.value["image"] for name in added if (place := _container(after, name)) is not None}
-        expect |= {"adds": list(added)} | ({"pod": images} if images else {})
+        expect |= {"adds": list(added)} | ({"pod": images} if images else {}) | {"snapshot": True}
     return expect
 
 

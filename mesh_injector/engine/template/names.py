@@ -31,6 +31,11 @@ VARIABLES: Final[dict[str, str]] = {
     "AppPort": "text: as `app_ports`, for migrated templates",
 }
 """Every variable of a template, with its shape."""
+_OF_GO: Final[dict[str, str]] = {
+    word: f"this is Jinja and not Go's templates: write `{{% {tag} %}}`"
+    for word, tag in {"if": "if …", "else": "else", "with": "if …", "end": "endif"}.items()
+}
+"""The words that open and close blocks in Go's templates, which stand in `{{ }}` there and read as names here."""
 KEYS: Final[dict[str, tuple[str, ...]]] = {
     "mesh": ("name", "namespace", "labels", "annotations", "region"),
     "namespace": ("name", "labels", "annotations"),
@@ -195,7 +200,7 @@ class _Walk:
         if node.name in scope.local:
             return
         if node.name not in VARIABLES:
-            fix = suggestion(node.name, [*VARIABLES, *scope.local])
+            fix = _OF_GO.get(node.name) or suggestion(node.name, [*VARIABLES, *scope.local])
             raise Fault(Reason.UNDEFINED_VARIABLE, f"`{node.name}` is not defined", line=node.lineno or 0, word=node.name, fix=fix)
         self.names.named.add(node.name)
         if not optional and node.name not in scope.guarded:

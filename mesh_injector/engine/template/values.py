@@ -61,7 +61,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, short, n=1) if len(name) <= SHOWN else []
     if close:
         return f"did you mean `{close[0]}`?"
-    listed = ", ".join(f"`{key}`" for key in sorted(short)[:12])
+    listed = ", ".join(f"`{key}`" for key in sorted(short, key=str.swapcase)[:12])  # names of the first generation come last
     return f"there are {listed}" if listed else ""
 
 

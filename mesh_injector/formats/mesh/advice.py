@@ -44,7 +44,9 @@ def _no_mesh(story: Story, namespace: Namespace, rules: MeshRules, _mesh: Mesh |
     """Advise what the nearest mesh wants: the one of which the fewest requirements fail."""
     candidates = [mesh for mesh in rules.meshes if mesh.spec.enable_auto_inject and not mesh.selector_fault and _reaches(mesh, namespace)]
     if not candidates:
-        return Advice("create a Mesh that selects it: no Mesh with `enableAutoInject: true` may select pods of this namespace")
+        broken = _broken(namespace, rules)
+        mend = f"correct {'mesh' if len(broken) == 1 else 'one of the meshes'} {', '.join(broken)}, or " if broken else ""
+        return Advice(f"{mend}create a Mesh that selects it: no Mesh with `enableAutoInject: true` may select pods of this namespace")
     best = min(candidates, key=lambda mesh: _distance(mesh, story.base, namespace))
     missed = list(_missed(best, story.base, namespace))
     pod = {need.key: _wanted(need) for need, of_pod in missed if of_pod}
@@ -63,6 +65,12 @@ def _distance(mesh: Mesh, pod: Pod, namespace: Namespace) -> tuple[int, bool, st
 
 def _reaches(mesh: Mesh, namespace: Namespace) -> bool:
     return mesh.home or mesh.namespace == namespace.name
+
+
+def _broken(namespace: Namespace, rules: MeshRules) -> list[str]:
+    """Name the meshes that could reach a pod of a namespace and are wrong themselves, which is more likely than that none is there."""
+    wrong = [str(mesh) for mesh in rules.meshes if mesh.spec.enable_auto_inject and mesh.selector_fault and _reaches(mesh, namespace)]
+    return sorted([*wrong, *(name for name in rules.unusable if name.partition("/")[0] in (rules.home, namespace.name))])
 
 
 def _missed(mesh: Mesh, pod: Pod, namespace: Namespace) -> Iterator[tuple[Requirement, bool]]:

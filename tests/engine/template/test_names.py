@@ -61,7 +61,9 @@ def test_a_template_knows_which_variables_it_names_and_which_it_needs(text: str,
 
 UNKNOWN = {
     "a: 1\nb: {{ mesh_nam }}": ("`mesh_nam` is not defined", "t, line 2, column 7", "did you mean `mesh_name`?"),
-    "{{ x }}": ("`x` is not defined", "t, line 1, column 4", "there are `AppPort`, `AwsRegion`"),
+    "{{ x }}": ("`x` is not defined", "t, line 1, column 4", "there are `app_ports`, `container_names`"),
+    "{{- if .Values.debug }}": ("`if` is not defined", "t, line 1, column 5", "not Go's templates: write `{% if … %}`"),
+    "{{ end }}": ("`end` is not defined", "t, line 1, column 4", "not Go's templates: write `{% endif %}`"),
     "{% set sidecar = 1 %}{{ sidecr }}": ("`sidecr` is not defined", "t, line 1, column 25", "did you mean `sidecar`?"),
     "{% for x in [1] %}{% endfor %}{{ x }}": ("`x` is not defined", "t, line 1, column 34", ""),
     "{% for x in [1] %}{% set y = 1 %}{% endfor %}{{ y }}": ("`y` is not defined", "", ""),

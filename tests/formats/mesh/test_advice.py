@@ -35,6 +35,18 @@ def test_a_pod_without_a_mesh_that_may_select_it_needs_one() -> None:
     assert "create a Mesh" in advise(rules(a_mesh(namespace="elsewhere"))).fix
 
 
+def test_where_the_only_meshes_are_wrong_themselves_they_are_named_first() -> None:
+    broken = a_mesh(injectionSelector={"podSelector": {"matchlabels": {"app": "web"}}})
+    assert advise(rules(broken)).fix.startswith("correct mesh mesh-system/payments, or create a Mesh")
+    misspelt = a_mesh(injectionSelector={"podselector": {}})
+    assert advise(rules(misspelt)).fix.startswith("correct mesh mesh-system/payments, or create a Mesh")
+    for harmless in (
+        a_mesh(namespace="elsewhere", injectionSelector={"podselector": {}}),
+        a_mesh(enableAutoInject=False, injectionSelector={}),
+    ):
+        assert advise(rules(harmless)).fix.startswith("create a Mesh")
+
+
 def test_a_missing_label_is_to_be_given() -> None:
     found = advise(rules(wanting(podSelector={"matchLabels": {"app": "web"}}, namespaceSelector={"matchLabels": {"env": "prod"}})))
     assert (found.labels, found.namespace) == ({"app": "web"}, {"env": "prod"})

@@ -41,7 +41,7 @@ data:
 def rules(*meshes: str) -> MeshRules:
     parsed = documents.parse("".join(meshes) or "{}", "all.yaml")
     loaded = mesh.load(parsed.documents)
-    return MeshRules(loaded.meshes)
+    return MeshRules(loaded.meshes, unusable=loaded.unusable)
 
 
 def pod(labels: dict[str, str] | None = None, annotations: dict[str, str] | None = None, **spec: Any) -> Pod:
