@@ -48,7 +48,8 @@ async def _serve_and_ask(terminal: Terminal, *, keep: bool) -> list[Answer]:
         answers = await asyncio.to_thread(reviews.ask, addresses.mutate, addresses.ca, reviews.of(samples))
         _show(answers, terminal)
         if keep:
-            terminal.say(f"\nready: {addresses.mutate} (health on {addresses.health_port}); Ctrl-C ends it")
+            terminal.say("")
+            terminal.say(f"ready: {addresses.mutate} (health on {addresses.health_port}); Ctrl-C ends it")
             await _until_interrupted()
         return answers
 
@@ -83,7 +84,8 @@ def _show(answers: list[Answer], terminal: Terminal) -> None:
         (f"{program} inject -f {samples}/workloads.yaml -o diff", "the same offline, as a diff, before anything is applied"),
         (f"{program} serve --source {samples} --port 8443", "the webhook for good; edit the samples while it runs"),
     ):
-        terminal.out.line("  ", (command, "bold"), f"\n      {what}")
+        terminal.out.line("  ", (command, "bold"))
+        terminal.out.line("      ", what)
 
 
 def _near(path: Path) -> str:

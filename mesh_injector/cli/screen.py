@@ -49,9 +49,9 @@ class Screen:
         return console
 
     def line(self, *parts: Part) -> None:
-        """Write one line, never wrapped; what a terminal would obey is replaced."""
+        """Write one line, never wrapped; what a terminal would obey is replaced, line ends too: a name must not tell a line of its own."""
         if self.is_plain:
-            self.file.write("".join(clean(part if isinstance(part, str) else part[0]) for part in parts) + "\n")
+            self.file.write("".join(errors.printable(part if isinstance(part, str) else part[0]) for part in parts) + "\n")
             self.file.flush()
         else:
             self.console.print(_styled(parts), soft_wrap=True)
@@ -95,13 +95,8 @@ class Screen:
 def _styled(parts: Sequence[Part]) -> Text:
     from rich.text import Text
 
-    return Text.assemble(*(clean(part) if isinstance(part, str) else (clean(part[0]), part[1]) for part in parts))
+    return Text.assemble(*(errors.printable(part) if isinstance(part, str) else (errors.printable(part[0]), part[1]) for part in parts))
 
 
 def _raise_broken_pipe() -> None:
     raise BrokenPipeError
-
-
-def clean(text: str) -> str:
-    """Replace what a terminal would obey: names and messages are shown, never executed."""
-    return "\n".join(map(errors.printable, text.split("\n")))

@@ -234,3 +234,12 @@ def test_a_kind_that_kubernetes_does_not_have_is_told_and_not_passed_over(
     assert f"`{wrong[0]}` `{wrong[1]}` is no kind that Kubernetes has" in result.stderr
     assert "stdin:3:7" in result.stderr
     assert f"fix: write {right}" in result.stderr
+
+
+def test_a_name_with_a_line_end_tells_no_line_of_its_own(run: Run) -> None:
+    annotations = {"values.mesh-injector.io/\nINJECTED": "x"}
+    metadata = {"name": "a\r\nINJECTED", "namespace": "b\nINJECTED", "labels": {"app": "web"}, "annotations": annotations}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": []}}
+    result = run("inject", "-f", "-", stdin=json.dumps(pod))
+    assert "INJECTED" in result.stderr
+    assert not [line for line in result.stderr.splitlines() if line.startswith("INJECTED")]
