@@ -9,6 +9,7 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
 
 from mesh_injector.certs.pair import Pair
 
@@ -30,6 +31,11 @@ def count(bundle: bytes) -> int:
 def contains(bundle: bytes, other: bytes) -> bool:
     """Whether a bundle has every certificate of another one."""
     return set(map(bytes.strip, _BLOCK.findall(other))) <= set(map(bytes.strip, _BLOCK.findall(bundle)))
+
+
+def pem(certificate: x509.Certificate) -> bytes:
+    """A certificate as a bundle has it."""
+    return certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def certificates(bundle: bytes) -> list[x509.Certificate]:

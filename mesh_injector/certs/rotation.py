@@ -112,7 +112,7 @@ def signing(kept: Kept) -> Authority | None:
     public = key.public_key()
     found = (one for one in bundle.certificates(kept.pair.ca) if one.public_key() == public)
     certificate = next(found, None)
-    return Authority(certificate.public_bytes(serialization.Encoding.PEM), kept.signer_key) if certificate else None
+    return Authority(bundle.pem(certificate), kept.signer_key) if certificate else None
 
 
 def _healed(kept: Kept, signer: Authority | None, terms: Terms, seen: Seen) -> tuple[Kept, str]:
@@ -155,7 +155,7 @@ def _new_leaf(kept: Kept, signer: Authority, terms: Terms, seen: Seen) -> tuple[
 
 def _bounded(older: bytes, newest: bytes) -> bytes:
     """A bundle of the newest CA and the two before it: one of many has no room in a webhook configuration."""
-    before = [one.public_bytes(serialization.Encoding.PEM) for one in bundle.certificates(older)]
+    before = [bundle.pem(one) for one in bundle.certificates(older)]
     return bundle.joined(*before[-2:], newest)
 
 

@@ -88,10 +88,15 @@ class Rotation:
         return Seen(datetime.now(UTC), trusted, timedelta(seconds=now - self._unchanged.seconds), self._last_good())
 
 
-def bundles(configurations: Iterable[Object]) -> list[bytes]:
-    """The CA bundle of each of our entries in some webhook configurations, mutating and validating."""
+def named_bundles(configurations: Iterable[Object]) -> dict[str, bytes]:
+    """The CA bundle of each of our entries in some webhook configurations, mutating and validating, by the entry's name."""
     found = (entry for one in configurations for entry in one.get("webhooks") or () if entry["name"].endswith(f".{entries.DOMAIN}"))
-    return [base64.b64decode((entry.get("clientConfig") or {}).get("caBundle") or "") for entry in found]
+    return {entry["name"]: base64.b64decode((entry.get("clientConfig") or {}).get("caBundle") or "") for entry in found}
+
+
+def bundles(configurations: Iterable[Object]) -> list[bytes]:
+    """The CA bundles without the names."""
+    return list(named_bundles(configurations).values())
 
 
 class Keeping:

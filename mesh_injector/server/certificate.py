@@ -83,7 +83,13 @@ class Certificate:
     def _must_wait(self, pair: certs.Pair) -> bool:
         """Whether API servers may not trust it yet, which ends by itself; nothing is lost where the old pair cannot serve any more."""
         now, at = time.monotonic(), datetime.now(UTC)
-        if not self._overlap or self.pair is None or not self.pair.ca or not rotation.is_usable(self.pair, at) or bundle.trusts(self.pair.ca, pair, at):
+        if (
+            not self._overlap
+            or self.pair is None
+            or not self.pair.ca
+            or not rotation.is_usable(self.pair, at)
+            or bundle.trusts(self.pair.ca, pair, at)
+        ):
             return False
         if pair != self._offered:
             self._forget()

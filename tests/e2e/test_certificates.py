@@ -5,6 +5,7 @@ import concurrent.futures
 import contextlib
 import itertools
 import json
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -62,7 +63,7 @@ def probed(made: Stand) -> Iterator[processes.Child]:
     """Call both replicas all the time while the block lasts."""
     cluster, log = made.cluster, made.cluster.folder / f"probe-{next(made.starts)}.log"
     addresses = [replica.address for replica in made.replicas.values()]
-    command = (*made.enter, sys.executable, "-c", PROBE, cluster.url, cluster.token, cluster.folder / "pki" / "apiserver.crt")
+    command = (*made.enter, sys.executable, "-c", PROBE, cluster.url, cluster.token, str(cluster.folder / "pki" / "apiserver.crt"))
     with processes.child((*command, webhook.SERVICE, *addresses), log) as probe:
         processes.eventually(lambda: "ok" in probe.said(), "the replicas are called", 30, (probe,))
         yield probe
@@ -101,7 +102,7 @@ def annotations(cluster: Cluster) -> dict[str, str]:
 
 def put(cluster: Cluster, **entries: bytes | None) -> None:
     """Write entries of the Secret: `tls_crt` is `tls.crt`; None removes one."""
-    values = {name.replace("_", "."): value and base64.b64encode(value).decode() for name, value in entries.items()}
+    values = {name.replace("_", "."): None if value is None else base64.b64encode(value).decode() for name, value in entries.items()}
     cluster.kubectl("patch", *SECRET, "--type=merge", "-p", json.dumps({"data": values})).ok()
 
 
@@ -204,6 +205,49 @@ def heals(cluster: Cluster) -> bool:
     )
 
 
+def test_a_leader_that_is_killed_in_the_middle_of_a_rotation_is_followed_by_one_that_goes_on(made: Stand) -> None:
+    cluster, before = made.cluster, data(made.cluster)
+    processes.eventually(lambda: bundle.count(data(cluster)["ca.crt"]) == 1, "older rotations are over", 60)
+    leader = next(name for name, each in made.replicas.items() if leads(each))
+    with probed(made) as probe:
+        cluster.kubectl("annotate", *SECRET, "mesh-injector.io/renew=ca", "--overwrite").ok()
+        processes.eventually(lambda: bundle.count(data(cluster)["ca.crt"]) == 2, "the new CA is there")
+        made.drain(leader)
+        made.replicas[leader].process.kill()
+        assert data(cluster)["tls.crt"] == before["tls.crt"]
+        processes.eventually(lambda: data(cluster)["tls.crt"] != before["tls.crt"], "another leader goes on", 90)
+        assert create(cluster, 4) == []
+    assert [line for line in failures(probe) if made.replicas[leader].address not in line] == []
+    made.add(leader)
+    processes.eventually(lambda: bundle.count(data(cluster)["ca.crt"]) == 1, "the old CA is forgotten", 60)
+    assert create(cluster, 4) == []
+
+
+def leads(replica: webhook.Replica) -> bool:
+    said = replica.process.said()
+    return said.count("] leading") > said.count("no longer leading")
+
+
+def cli(made: Stand, *words: str) -> tuple[int, str, str]:
+    command = (*made.enter, sys.executable, "-m", "mesh_injector", "certs", *words, f"--kubeconfig={made.cluster.kubeconfig}")
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_command_line_shows_the_certificates_and_has_them_renewed(made: Stand) -> None:
+    before = data(made.cluster)
+    code, shown, said = cli(made)
+    assert (code, "self-managed" in said, webhook.SERVICE in shown) == (0, True, True)
+    code, _, said = cli(made, "renew", "--ca")
+    assert (code, said.splitlines()[0], said.splitlines()[-1]) == (0, "asked the leader to renew: ca", "done")
+    assert data(made.cluster)["tls.crt"] != before["tls.crt"]
+    code, shown, _ = cli(made, "-o", "json")
+    found = json.loads(shown)
+    assert (code, found["findings"], found["certificates"][0]["hosts"]) == (0, [], [webhook.SERVICE])
+    assert {len(one["trustedBy"]) for one in found["certificates"] if one["what"] == "ca"} == {4}
+    assert cli(made, "--tls-secret=other")[0] == 4
+
+
 def test_a_foreign_secret_is_never_written_its_ca_is_told_first_and_what_is_wrong_in_it_is_an_event(made: Stand) -> None:
     cluster = made.cluster
     with probed(made) as probe, load(cluster) as (_, failed):
@@ -218,6 +262,10 @@ def test_a_foreign_secret_is_never_written_its_ca_is_told_first_and_what_is_wron
         assert create(cluster, 4) == []
     assert (failed, failures(probe)) == ([], [])
     assert data(cluster) == pair | {"tls.crt": b"nonsense"}
+    code, _, said = cli(made)
+    assert (code, "[MI601]" in said) == (1, True)
+    code, _, said = cli(made, "renew")
+    assert (code, "is not kept by the leader" in said) == (1, True)
 
 
 def test_the_wrong_order_loses_handshakes_so_the_tests_above_can_fail(tmp_path: Path) -> None:
