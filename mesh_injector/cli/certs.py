@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mesh_injector.certs.pair import Pair
     from mesh_injector.kube.renewal import Place
 
-_HEADINGS: Final = ("WHAT", "DAYS LEFT", "NOT BEFORE", "NOT AFTER", "TRUSTED BY", "SUBJECT", "ISSUER", "FOR")
+_HEADINGS: Final = ("WHAT", "", "")
 
 
 class Action(StrEnum):
@@ -106,7 +106,7 @@ def _show(tls_dir: Path | None, given: Credentials, place: "Place", output: Outp
         terminal.json({"source": source, "certificates": [_item(row, bundles) for row in rows], "findings": findings})
     else:
         terminal.say(f"{source}: {found.origin}", style="dim")
-        terminal.table(_HEADINGS, [_row(row, bundles) for row in rows])
+        terminal.table(_HEADINGS, [line for row in rows for line in _lines(row, bundles)])
         for finding in findings:
             terminal.say(f"warning: {finding}", style="yellow")
     return exits.NO if findings else exits.DONE
@@ -140,10 +140,16 @@ def _trusting(row: "Description", bundles: dict[str, bytes]) -> list[str]:
     return [name for name, pem in bundles.items() if bundle.contains(pem, row.pem)] if row.what == "ca" else []
 
 
-def _row(row: "Description", bundles: dict[str, bytes]) -> Sequence[str]:
-    trusted = f"{len(_trusting(row, bundles))} of {len(bundles)} entries" if row.what == "ca" else ""
-    days = (f"{row.not_before:%Y-%m-%d}", f"{row.not_after:%Y-%m-%d}")
-    return (row.what, str(row.days_left), *days, trusted, row.subject, row.issuer, ", ".join(row.hosts))
+def _lines(row: "Description", bundles: dict[str, bytes]) -> list[Sequence[str]]:
+    facts = {
+        "subject": row.subject,
+        "for": ", ".join(row.hosts),
+        "issuer": row.issuer,
+        "life": f"{row.not_before:%Y-%m-%d} to {row.not_after:%Y-%m-%d}, {row.days_left} days left",
+        "trusted by": f"{len(_trusting(row, bundles))} of {len(bundles)} entries" if row.what == "ca" and bundles else "",
+    }
+    told = [(name, fact) for name, fact in facts.items() if fact]
+    return [("" if number else row.what, *each) for number, each in enumerate(told)]
 
 
 def _item(row: "Description", bundles: dict[str, bytes]) -> dict[str, Any]:
