@@ -50,6 +50,7 @@ class Metrics(Collector):
         self._reloads: Counter[tuple[str, str]] = Counter()
         self._certificates: Counter[str] = Counter()
         self._expires: datetime | None = None
+        self._authority_expires: datetime | None = None
         self._is_leader: bool | None = None
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -75,10 +76,12 @@ class Metrics(Collector):
         """Count templates that were read anew: mesh, and `success` or `failure`."""
         self._reloads.update(results)
 
-    def certificate(self, expires: datetime | None) -> None:
-        """Count a new serving certificate and take over its end of life; None where a new one could not be used."""
+    def certificate(self, expires: datetime | None, authority: datetime | None = None) -> None:
+        """Count a new serving certificate and take over its end of life, and that of the last of its CAs, if one is known; None where
+        a new one could not be used."""
         self._certificates["failure" if expires is None else "success"] += 1
-        self._expires = expires or self._expires
+        if expires is not None:
+            self._expires, self._authority_expires = expires, authority
 
     def leads(self, is_leader: bool) -> None:
         """Take over whether this replica is the one that writes."""
@@ -97,10 +100,8 @@ class Metrics(Collector):
         yield from self._of_reviews()
         yield from self._of_meshes()
         yield from self._of_caches()
-        expires = GaugeMetricFamily(f"{_PREFIX}certificate_expiry_timestamp_seconds", "When the serving certificate ends, in Unix time.")
-        if self._expires is not None:
-            expires.add_metric((), self._expires.timestamp())
-        yield expires
+        yield _time("certificate_expiry", "When the serving certificate ends, in Unix time.", self._expires)
+        yield _time("certificate_authority_expiry", "When the last CA of the bundle ends, in Unix time.", self._authority_expires)
         if self._is_leader is not None:
             yield GaugeMetricFamily(f"{_PREFIX}leader", "1 where this replica is the one that writes to the cluster.", self._is_leader)
         rows = (((result,), count) for result, count in self._certificates.items())
@@ -144,6 +145,13 @@ class Metrics(Collector):
         yield heard
         rows = (((kind, reason), count) for kind, _, _, restarts in caches for reason, count in restarts.items())
         yield _counter("watch_restarts", "Watches that began anew, by what ended them.", ("kind", "reason"), rows)
+
+
+def _time(name: str, what: str, at: datetime | None) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"{_PREFIX}{name}_timestamp_seconds", what)
+    if at is not None:
+        family.add_metric((), at.timestamp())
+    return family
 
 
 def _counter(name: str, what: str, labels: tuple[str, ...], rows: Iterable[tuple[tuple[str, ...], int]]) -> CounterMetricFamily:

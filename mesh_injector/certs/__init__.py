@@ -1,4 +1,4 @@
-"""Serving certificates: issuing, checking, reading from a folder, and swapping in the live TLS context.
+"""Serving certificates: issuing, checking, renewing, reading from a folder, and swapping in the live TLS context.
 
 Nothing here looks at the clock: whatever depends on time takes it as an argument. X.509 is RFC 5280.
 """

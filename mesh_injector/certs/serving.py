@@ -30,9 +30,9 @@ class ServingContext(ssl.SSLContext):
     algorithm: str = ""
 
 
-def context(pair: Pair, client_ca: Path | None = None) -> ServingContext:
+def context(pair: Pair | None, client_ca: Path | None = None) -> ServingContext:
     """A context for a server: TLS 1.2 or newer, HTTP/1.1 (RFC 7301). With `client_ca`, a file of certificates in PEM, only clients
-    that one of them has signed are let in (RFC 8446 section 4.3.2).
+    that one of them has signed are let in (RFC 8446 section 4.3.2). Without a pair no handshake succeeds until one is loaded.
 
     Raises ConfigError (CERTIFICATE_INVALID) where OpenSSL cannot use the pair; `check` tells the reasons better. Raises ConfigError
     (UNREADABLE, CERTIFICATE_INVALID) where the file cannot be used.
@@ -40,8 +40,9 @@ def context(pair: Pair, client_ca: Path | None = None) -> ServingContext:
     made = ServingContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.set_alpn_protocols(["http/1.1"])
-    _load(made, pair)
-    made.algorithm = _algorithm(pair)
+    if pair is not None:
+        _load(made, pair)
+        made.algorithm = _algorithm(pair)
     if client_ca is not None:
         made.load_verify_locations(cadata=_client_ca(client_ca))
         made.verify_mode = ssl.CERT_REQUIRED
@@ -54,10 +55,12 @@ def reload(live: ServingContext, pair: Pair) -> None:
     Call it in the thread that accepts connections: a handshake in between would find the new certificate with the old key.
     Raises ConfigError (CERTIFICATE_INVALID) where the pair cannot be used, and leaves the old one serving.
     """
-    if live.algorithm != context(pair).algorithm:
+    algorithm = context(pair).algorithm
+    if live.algorithm not in ("", algorithm):
         fix = "renew it with a key of the same kind, or restart the server"
         raise pair.wrong(KEY, "the key is of another kind than the one in use", fix)
     _load(live, pair)
+    live.algorithm = algorithm
 
 
 def _client_ca(path: Path) -> str:

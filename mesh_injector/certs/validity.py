@@ -73,13 +73,19 @@ def _check_time(pair: Pair, leaf: x509.Certificate, at: datetime) -> None:
         raise pair.wrong(CERTIFICATE, what, f"set the clock right (it says {at:%Y-%m-%dT%H:%M:%SZ}), or {_NEW}")
 
 
-def _check_names(pair: Pair, leaf: x509.Certificate) -> None:
-    """API servers look at the subject alternative names alone, never at the common name (Kubernetes 1.23)."""
+def hosts(certificate: x509.Certificate) -> list[str]:
+    """The DNS names and IP addresses that a certificate is for.
+
+    API servers look at the subject alternative names alone, never at the common name (Kubernetes 1.23).
+    """
     try:
-        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        hosts = [*names.get_values_for_type(x509.DNSName), *names.get_values_for_type(x509.IPAddress)]
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return [*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))]
     except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
-        hosts = []
-    if not hosts:
+        return []
+
+
+def _check_names(pair: Pair, leaf: x509.Certificate) -> None:
+    if not hosts(leaf):
         fix = "issue it for the service's name, such as injector.mesh-system.svc, as subject alternative name"
         raise pair.wrong(CERTIFICATE, "the certificate names no host", fix)

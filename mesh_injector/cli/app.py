@@ -32,6 +32,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "diff": ("mesh_injector.cli.diff", "Show what a new template or Mesh would change for pods, before it is applied."),
     "test": ("mesh_injector.cli.test", "Run your own tests of your templates: files named mesh-injector-test.yaml beside them."),
     "manifests": ("mesh_injector.cli.manifests", "Print what is to be installed on a cluster, as YAML for kubectl apply."),
+    "certs": (
+        "mesh_injector.cli.certs",
+        "Show the certificate that serves and the CAs that API servers are told, or have it renewed.",
+    ),
     "version": (
         "mesh_injector.cli.version",
         "Print the version, and what matters in a report of a bug: commit, Python, and the Kubernetes whose pods are known.",

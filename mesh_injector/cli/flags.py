@@ -1,10 +1,15 @@
 """The flags that commands share, each also an environment variable `MESH_INJECTOR_<FLAG>`."""
 
+import re
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_AGES: Final = timedelta(days=36500)
 
 
 def flag(*names: str, help: str, **settings: Any) -> Any:  # noqa: A002 # typer's own word
@@ -19,6 +24,16 @@ def named(paths: list[str] | None) -> list[str] | None:
     if paths and "" in paths:
         raise typer.BadParameter("an empty text names no file or folder")
     return paths
+
+
+def lifetime(text: str | timedelta) -> timedelta:
+    """Read a length of time: a number and `s`, `m`, `h` or `d`."""
+    found = text if isinstance(text, timedelta) else None
+    if found is None and (match := re.fullmatch(r"([0-9]{1,6})([smhd])", str(text))):
+        found = timedelta(**{_UNITS[match[2]]: int(match[1])})
+    if found is None or found >= _AGES:
+        raise typer.BadParameter(f"{text!r:.60} is no length of time: write a number and s, m, h or d, such as 90d, less than 100 years")
+    return found
 
 
 class Color(StrEnum):

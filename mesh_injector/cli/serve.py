@@ -1,11 +1,12 @@
 """`serve`: the HTTPS webhook on a cluster, files or folders, followed as they change."""
 
 import logging
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 from mesh_injector.cli import exits, flags, source
-from mesh_injector.cli.flags import flag
+from mesh_injector.cli.flags import flag, lifetime
 from mesh_injector.cli.terminal import Terminal
 from mesh_injector.kube.credentials import Credentials
 
@@ -20,6 +21,25 @@ def serve(  # noqa: PLR0913 # the parameters are the command's flags
         int, flag("--health-port", min=0, max=65535, help="The port of /livez, /readyz and /metrics; 0 picks a free one.")
     ] = 8080,
     tls_dir: flags.TlsDir = None,
+    tls_secret: Annotated[
+        str,
+        flag("--tls-secret", metavar="NAME", help="The Secret of the home namespace; where it is empty the leader fills and renews it."),
+    ] = "",
+    ca_lifetime: Annotated[
+        timedelta, flag("--ca-lifetime", parser=lifetime, metavar="DAYS", help="How long a CA lives that the leader makes: 3650d, 12h.")
+    ] = timedelta(days=3650),
+    certificate_lifetime: Annotated[
+        timedelta, flag("--certificate-lifetime", parser=lifetime, metavar="DAYS", help="The same of a serving certificate.")
+    ] = timedelta(days=90),
+    certificate_overlap: Annotated[
+        timedelta,
+        flag(
+            "--certificate-overlap",
+            parser=lifetime,
+            metavar="TIME",
+            help="How long API servers have known a new CA before a certificate of it serves: 60s. An old CA is dropped ten times later.",
+        ),
+    ] = timedelta(seconds=60),
     client_ca: Annotated[
         Path | None, flag("--client-ca", metavar="FILE", help="Let only clients in that have a certificate of this CA (PEM), over TLS.")
     ] = None,
@@ -56,11 +76,26 @@ def serve(  # noqa: PLR0913 # the parameters are the command's flags
       mesh-injector serve --source mesh/ --host 127.0.0.1 --port 0 --health-port 0 -v
     """
     from mesh_injector import logs, server
+    from mesh_injector.certs.rotation import Terms
 
     level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
     logs.configure(level)
     source.announce(sources, Terminal(quiet=quiet))
     cluster, names = Credentials(kubeconfig, context), server.Names(configuration, lease, service, webhook_url)
-    options = server.Options(source.names(sources), home_namespace, host, port, health_port, tls_dir, client_ca, tracing, cluster, names)
+    overlap = certificate_overlap
+    options = server.Options(
+        source.names(sources),
+        home_namespace,
+        host,
+        port,
+        health_port,
+        tls_dir=tls_dir,
+        secret=tls_secret,
+        client_ca=client_ca,
+        is_traced=tracing,
+        credentials=cluster,
+        names=names,
+        terms=Terms((), certificate_lifetime, ca_lifetime, overlap, 10 * overlap),
+    )
     server.run(options)
     return exits.DONE

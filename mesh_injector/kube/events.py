@@ -1,4 +1,4 @@
-"""Events on a Mesh: one where a condition changes, the same one again as a count, and never more than so many.
+"""Events on a Mesh, or on the certificate's Secret: one where a condition changes, the same one again as a count, so many at most.
 
 Source: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 """
@@ -45,8 +45,8 @@ class Events:
         self._written: TTLCache[tuple[str, ...], _Written] = TTLCache(4096, KEPT_SECONDS, self._seconds)
         self._counts: TTLCache[str, list[int]] = TTLCache(4096, PERIOD_SECONDS, self._seconds)
 
-    async def tell(self, metadata: Object, condition: Mapping[str, Any]) -> None:
-        """Tell of a condition that has changed on the Mesh of some metadata. Raises Deposed."""
+    async def tell(self, metadata: Object, condition: Mapping[str, Any], about: Resource = MESHES) -> None:
+        """Tell of a condition that has changed on the object of some metadata. Raises Deposed."""
         uid = metadata["uid"]
         count = self._counts.setdefault(uid, [0])
         count[0] += 1
@@ -56,9 +56,9 @@ class Events:
         try:
             known = self._written.get(identity)
             if known is None or not await self._again(known):
-                self._written[identity] = _Written(await self._create(metadata, condition))
+                self._written[identity] = _Written(await self._create(metadata, condition, about))
         except ClusterError as error:
-            _log.warning("an event cannot be written", mesh=metadata["name"], what=error.problem.what)
+            _log.warning("an event cannot be written", about=metadata["name"], what=error.problem.what)
 
     async def _again(self, known: _Written) -> bool:
         """Count an event once more; False where it is gone. Raises ClusterError."""
@@ -72,7 +72,7 @@ class Events:
         known.count += 1
         return True
 
-    async def _create(self, metadata: Object, condition: Mapping[str, Any]) -> str:
+    async def _create(self, metadata: Object, condition: Mapping[str, Any], about: Resource) -> str:
         """Write a new event, and return its path. Raises ClusterError."""
         namespace, name = metadata["namespace"], metadata["name"]
         body: Object = {
@@ -87,8 +87,8 @@ class Events:
             "note": condition["message"][:NOTE_CHARACTERS],
             "type": "Normal" if condition["status"] == "True" or condition["reason"] == Reason.AUTO_INJECT_OFF else "Warning",
             "regarding": {
-                "apiVersion": MESHES.api_version,
-                "kind": MESHES.kind,
+                "apiVersion": about.api_version,
+                "kind": about.kind,
                 **{key: metadata[key] for key in ("namespace", "name", "uid", "resourceVersion")},
             },
         }

@@ -17,12 +17,13 @@ class Readiness:
     def __init__(self) -> None:
         self.missing = {"source": "it has not been read yet", "server": "it does not accept reviews yet"}
         self.certificate_expires: datetime | None = None
+        self.certificate_missing = ""
 
     def conditions(self, at: datetime) -> dict[str, str]:
         """What is missing for each condition at a time, which is aware of its zone."""
         expires = self.certificate_expires
         is_over = expires is not None and at > expires
-        return {**self.missing, "certificate": f"it expired at {expires:%Y-%m-%dT%H:%M:%SZ}" if is_over else ""}
+        return {**self.missing, "certificate": f"it expired at {expires:%Y-%m-%dT%H:%M:%SZ}" if is_over else self.certificate_missing}
 
 
 def health(readiness: Readiness, metrics: Metrics) -> FastAPI:

@@ -1,15 +1,12 @@
-"""What changes while the server serves: the source and the certificate. Whatever is wrong with the new, the last good one serves on."""
+"""What changes while the server serves: the source. Whatever is wrong with the new, the last good one serves on."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 import structlog
 
-from mesh_injector import certs, store
+from mesh_injector import store
 from mesh_injector.documents import Reading
 from mesh_injector.errors import ConfigError, Problem
 from mesh_injector.metrics import Metrics
@@ -73,53 +70,3 @@ def _tell_problems(problems: Sequence[Problem]) -> None:
         _log.warning("problem", code=problem.code, what=problem.what, where=problem.where, fix=problem.fix)
     if len(problems) > _TOLD:
         _log.warning("more problems than are told", left_out=len(problems) - _TOLD)
-
-
-def serving_pair(directory: Path) -> certs.Pair:
-    """The pair of a folder, good to serve now. Raises ConfigError with the file where it is not."""
-    pair = certs.read(directory)
-    certs.check(pair, datetime.now(UTC))
-    return pair
-
-
-class Certificate:
-    """The serving certificate of a TLS folder: what is in force, and loading what has changed."""
-
-    def __init__(self, live: certs.ServingContext, pair: certs.Pair, metrics: Metrics, readiness: Readiness) -> None:
-        self._live, self.pair, self._metrics, self._readiness = live, pair, metrics, readiness
-        self.listeners: list[Callable[[], None]] = []
-        """Called in the event loop when another pair is in force."""
-        self._told = ""
-        self._in_force(pair)
-
-    async def follow(self, directory: Path, seconds: float, nudge: asyncio.Event) -> None:
-        """Read the folder every so often, or when nudged: a mount swaps a link, of which not every file system tells."""
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(nudge.wait(), seconds)
-            nudge.clear()
-            try:
-                pair = await asyncio.to_thread(serving_pair, directory)
-                if pair != self.pair:
-                    certs.reload(self._live, pair)
-                    self._in_force(pair)
-                    _log.info("certificate loaded", directory=str(directory), expires=certs.expires(pair).isoformat())
-                self._told = ""
-            except ConfigError as error:
-                self._tell(error)
-            except Exception:  # noqa: BLE001 # whatever it is, the next look may be better than the end of all looks
-                _log.exception("internal error while the certificate was read: the last good one serves on")
-
-    def _in_force(self, pair: certs.Pair) -> None:
-        self.pair = pair
-        self._readiness.certificate_expires = certs.expires(pair)
-        self._metrics.certificate(self._readiness.certificate_expires)
-        for tell in self.listeners:
-            tell()
-
-    def _tell(self, error: ConfigError) -> None:
-        if str(error) != self._told:
-            self._metrics.certificate(None)
-            _log.warning("the certificate cannot be used: the last good one serves on")
-            _tell_problems([error.problem])
-        self._told = str(error)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from mesh_injector import reasons
+from mesh_injector.certs.rotation import Terms
 from mesh_injector.errors import ConfigError, Problem
 from mesh_injector.formats import mesh
 from mesh_injector.kube.credentials import Credentials
@@ -75,7 +76,8 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """A server's settings. Port 0 picks a free one; without a TLS folder the certificate is self-signed.
+    """A server's settings. Port 0 picks a free one; without a TLS folder and a Secret of the home namespace the certificate is
+    self-signed. Where the Secret is empty the leader fills and renews it by `terms`, whose hosts follow from the names.
 
     Sources are files, folders, and `cluster`, which `credentials` lead to.
     """
@@ -86,8 +88,10 @@ class Options:
     port: int = 8443
     health_port: int = 8080
     tls_dir: Path | None = None
+    secret: str = ""
     client_ca: Path | None = None
     is_traced: bool = False
     credentials: Credentials = field(default_factory=Credentials)
     names: Names = field(default_factory=Names)
     limits: Limits = field(default_factory=Limits)
+    terms: Terms = field(default_factory=lambda: Terms(()))

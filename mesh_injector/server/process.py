@@ -19,11 +19,13 @@ from starlette.types import ASGIApp
 from uvicorn.loops.auto import auto_loop_factory
 
 import mesh_injector
-from mesh_injector import certs
+from mesh_injector import certs, reasons
+from mesh_injector.errors import ConfigError, Problem
 from mesh_injector.kube.entries import Target
 from mesh_injector.metrics import Metrics
-from mesh_injector.server import follower, listener, sources, tracing, validator
+from mesh_injector.server import certificate, follower, listener, sources, tracing, validator
 from mesh_injector.server.app import Readiness, health
+from mesh_injector.server.certificate import Certificate
 from mesh_injector.server.endpoint import PATH, ReviewEndpoint
 from mesh_injector.server.limits import Traffic
 from mesh_injector.server.options import Limits, Options
@@ -126,14 +128,18 @@ async def _serving(options: Options, nudges: Nudges) -> AsyncIterator[_Server]:
     _target(options)  # before anything is opened
     limits, pair = options.limits, _pair(options)
     tls = certs.context(pair, options.client_ca)
-    certificate = follower.Certificate(tls, pair, metrics, readiness)
+    # Where no leader tells API servers of a new CA, waiting would not help.
+    overlap = options.terms.overlap.total_seconds() if sources.CLUSTER in options.sources else 0
+    serving = Certificate(tls, metrics, readiness, overlap)
+    if pair is not None:
+        serving.in_force(pair)
     following = follower.Follower(current, metrics, readiness)
     with (
         listener.bind(options.host, options.port, "--port") as port,
         listener.bind(options.host, options.health_port, "--health-port") as health_port,
         tracing.exporting() if options.is_traced else contextlib.nullcontext() as trace,
     ):
-        addresses = _addresses(options.host, port, health_port, pair.ca)
+        addresses = _addresses(options.host, port, health_port, pair.ca if pair else b"")
         async with (
             listener.accepting(health(readiness, metrics), health_port, limits),
             sources.connected(options, current, metrics) as connection,
@@ -147,10 +153,13 @@ async def _serving(options: Options, nudges: Nudges) -> AsyncIterator[_Server]:
                 await following.first(readings)
             works: list[Coroutine[Any, Any, None]] = [following.source(readings)]
             if connection is not None:
-                works.append(_leading(connection, options, metrics).lead(current, following, certificate))
+                works.append(_leading(connection, options, metrics).lead(current, following, serving))
+                if options.secret:
+                    works.append(sources.followed_secret(connection, options, serving, readiness))
             if options.tls_dir:
-                works.append(certificate.follow(options.tls_dir, limits.certificate_seconds, nudges.certificate))
+                works.append(serving.follow(options.tls_dir, limits.certificate_seconds, nudges.certificate))
             async with _meanwhile(*works):
+                await _certified(serving)
                 readiness.missing["server"] = ""
                 try:
                     yield server
@@ -169,15 +178,37 @@ def _endpoints(
 def _leading(connection: sources.Connected, options: Options, metrics: Metrics) -> "leading.Leader":
     from mesh_injector.server import leading  # needs the client, which takes half a second
 
-    if not options.tls_dir:
-        _log.warning("the certificate is this replica's own: where there are several, give all of them one by --tls-dir")
-    return leading.Leader(connection.cluster, options.names, options.home_namespace, metrics)
+    if not options.tls_dir and not options.secret:
+        _log.warning("the certificate is this replica's own: where there are several, give all of them one by --tls-secret or --tls-dir")
+    return leading.Leader(connection.cluster, options, metrics)
 
 
-def _pair(options: Options) -> certs.Pair:
-    """The pair of the TLS folder, or a new one for the names by which a cluster or somebody at this machine calls us."""
+async def _certified(serving: Certificate) -> None:
+    """Wait until there is a pair to serve with."""
+    is_there = asyncio.Event()
+    serving.listeners.append(is_there.set)
+    if serving.pair is None:
+        await is_there.wait()
+
+
+def _pair(options: Options) -> certs.Pair | None:
+    """The pair of the TLS folder, or a new one for the names by which a cluster or somebody at this machine calls us; none where it will
+    come from a Secret.
+
+    Raises ConfigError.
+    """
+    if options.tls_dir and options.secret:
+        fix = "give one of --tls-dir and --tls-secret"
+        raise ConfigError(
+            Problem(reasons.CERTIFICATE_INVALID, "the certificate cannot come from a folder and a Secret", "--tls-secret", fix)
+        )
+    if options.secret and sources.CLUSTER not in options.sources:
+        fix = "add --source cluster, or give a folder by --tls-dir"
+        raise ConfigError(Problem(reasons.CERTIFICATE_INVALID, "there is no cluster to read the Secret from", "--tls-secret", fix))
+    if options.secret:
+        return None
     if options.tls_dir:
-        return follower.serving_pair(options.tls_dir)
+        return certificate.serving_pair(options.tls_dir)
     return certs.issue(("localhost", "127.0.0.1", "::1", options.host, _target(options).host), datetime.now(UTC))
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 from mesh_injector import directory, documents
 from mesh_injector.documents import Reading
 from mesh_injector.metrics import Metrics
+from mesh_injector.server.app import Readiness
+from mesh_injector.server.certificate import Certificate, FromSecret
 from mesh_injector.server.options import Options
 from mesh_injector.store import Store
 
@@ -87,6 +89,15 @@ async def _merged(sources: list[AsyncGenerator[Reading, None]]) -> AsyncGenerato
         await asyncio.gather(*coming, return_exceptions=True)
         for each in sources:
             await each.aclose()
+
+
+async def followed_secret(connection: Connected, options: Options, serving: Certificate, readiness: Readiness) -> None:
+    """Offer what the certificate's Secret holds, whenever it changes."""
+    from mesh_injector.kube import reflector, secret
+
+    listener = FromSecret(serving, readiness, f"Secret {options.home_namespace}/{options.secret}")
+    scope = reflector.Scope(secret.SECRETS, options.home_namespace, name=options.secret)
+    await reflector.Reflector(connection.cluster, scope, listener).run()
 
 
 async def tell_missing(connection: Connected, tell: Callable[[str], None], seconds: float = 0.5) -> None:

@@ -31,7 +31,7 @@ def kubeconfig(running: Cluster) -> Path:
 
 
 @contextlib.contextmanager
-def start(folder: Path) -> Iterator[Stand]:
+def start(folder: Path, *flags: str) -> Iterator[Stand]:
     """Run a cluster with controllers, and two replicas that watch it behind the Service of the installation, while the block lasts.
 
     Its Deployment is scaled to zero: without nodes its pods would not run, and the replicas stand for them.
@@ -42,4 +42,4 @@ def start(folder: Path) -> Iterator[Stand]:
         stack.enter_context(running.controllers())
         install(running)
         running.kubectl("scale", "deployment", ACCOUNT, "-n", webhook.HOME, "--replicas=0").ok()
-        yield stand.replicated(Stand(running, enter, "cluster", (f"--kubeconfig={kubeconfig(running)}",), stack))
+        yield stand.replicated(Stand(running, enter, "cluster", (f"--kubeconfig={kubeconfig(running)}", *flags), stack))

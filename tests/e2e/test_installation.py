@@ -14,7 +14,7 @@ import yaml
 
 from mesh_injector.kube import validating
 from mesh_injector.kube.entries import Target
-from mesh_injector.server import follower
+from mesh_injector.server import certificate
 from tests.e2e import installation, processes, writer
 from tests.e2e.cluster import Cluster
 from tests.e2e.conftest import Start
@@ -77,7 +77,7 @@ def test_the_commands_of_the_page_make_a_certificate_that_serves_and_applying_ag
     for name, content in data.items():
         (tmp_path / "mounted").mkdir(exist_ok=True)
         (tmp_path / "mounted" / name).write_bytes(base64.b64decode(content))
-    assert follower.serving_pair(tmp_path / "mounted").ca == (tmp_path / "ca.crt").read_bytes()
+    assert certificate.serving_pair(tmp_path / "mounted").ca == (tmp_path / "ca.crt").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,7 @@ def it_is_installed_and_injects(way: Way, stage: Stand) -> Any:
     where = stage.cluster
     way.bring(where, "1")
     command(where, "wait", "--for=condition=Established", "crd/meshes.mesh-injector.io")
-    stage.flags = (f"--kubeconfig={installation.kubeconfig(where)}",)
+    stage.flags = (f"--kubeconfig={installation.kubeconfig(where)}", "--tls-secret=mesh-injector-tls")
     stand.replicated(stage)
     where.apply(MESH, CONFIG_MAP).ok()
     command(where, "wait", "--for=condition=Ready", "mi/payments", "-n", webhook.HOME, "--timeout=60s")
@@ -193,15 +193,15 @@ def it_is_installed_and_injects(way: Way, stage: Stand) -> Any:
 
 def applying_again_keeps_the_entries(way: Way, where: Cluster) -> None:
     """By the same tool without a change, by kubectl, and by another manager's server-side apply that takes over what it names."""
-    written = entries(where)
-    command(where, "patch", "secret", "mesh-injector-tls", "-n", webhook.HOME, "--type=merge", "-p", '{"data": {"tls.crt": "YQ=="}}')
+    written, certificate = entries(where), where.get("secret", "mesh-injector-tls", "-n", webhook.HOME)["data"]
     holder = where.get("lease", "mesh-injector", "-n", webhook.HOME)["spec"]["holderIdentity"]
     way.bring(where, "1")
     command(where, "apply", "-f", "-", stdin=manifests("1"))
     command(where, "apply", "--server-side", "--force-conflicts", "--field-manager=argocd-controller", "-f", "-", stdin=manifests("1"))
     way.bring(where, "1")
     assert entries(where) == written
-    assert where.get("secret", "mesh-injector-tls", "-n", webhook.HOME)["data"]["tls.crt"] == "YQ=="
+    assert where.get("secret", "mesh-injector-tls", "-n", webhook.HOME)["data"] == certificate
+    assert {"tls.crt", "tls.key", "ca.crt"} <= certificate.keys()
     assert where.get("lease", "mesh-injector", "-n", webhook.HOME)["spec"]["holderIdentity"] == holder
 
 

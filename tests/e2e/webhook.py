@@ -27,7 +27,7 @@ SERVICE: Final = f"{NAME}.{HOME}.svc"
 
 @dataclass(frozen=True)
 class Replica:
-    """A running webhook: its process, its address and port, and the CA in PEM that signed its certificate."""
+    """A running webhook: its process, its address and port, and the CA in PEM that signed its certificate (empty: it is in a Secret)."""
 
     process: processes.Child
     address: str
@@ -62,17 +62,19 @@ def serve(
     At the end it is killed, since after a SIGTERM it would go on accepting for some seconds.
     """
     tls = tls or folder / "tls"
-    if not tls.exists():
+    has_folder = not any(flag.startswith("--tls-secret=") for flag in flags)
+    if has_folder and not tls.exists():
         issue_certificate(tls, network.address)
     command = (
-        *(*network.enter, sys.executable, "-m", "mesh_injector", "serve", "-v", f"--source={source}", f"--tls-dir={tls}"),
+        *(*network.enter, sys.executable, "-m", "mesh_injector", "serve", "-v", f"--source={source}"),
+        *((f"--tls-dir={tls}",) if has_folder else ()),
         *(f"--host={network.address}", f"--port={network.ports[0]}", f"--health-port={network.ports[1]}"),
         *flags,
     )
     with processes.child(command, folder / f"{name}.log") as process:
         processes.eventually(lambda: "ready: " in process.said(), f"{name} is ready", while_lives=(process,))
         try:
-            yield Replica(process, network.address, network.ports[0], (tls / "ca.crt").read_bytes())
+            yield Replica(process, network.address, network.ports[0], (tls / "ca.crt").read_bytes() if has_folder else b"")
         finally:
             process.kill()
 
