@@ -11,7 +11,7 @@ PYTEST_FLAGS ?= -n auto --dist worksteal
 SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz bench check format golden schema crd coverage controlplane judge capture plugin clean
+.PHONY: help run test fuzz bench check format golden schema crd chart coverage controlplane judge capture plugin clean
 
 help: ## print this help
 	@printf 'mesh-injector: a Kubernetes sidecar injector\n\n'
@@ -56,6 +56,9 @@ golden: $(READY) ## write the golden cases anew; look at the diff before you com
 crd: $(READY) ## write the CRD anew from the model
 	$(BIN)/python scripts/generate_crd.py
 	cp crds/*.yaml config/crd/
+
+chart: $(READY) ## write what the Helm chart takes over from config/ and the CRD, and its table of values
+	$(BIN)/python scripts/generate_chart.py
 
 coverage: $(READY) ## branch coverage
 	$(BIN)/pytest $(PYTEST_FLAGS) --cov --cov-report=term-missing:skip-covered

@@ -31,6 +31,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "lint": ("mesh_injector.cli.lint", "Find what is wrong with Meshes and templates, before there is a pod."),
     "diff": ("mesh_injector.cli.diff", "Show what a new template or Mesh would change for pods, before it is applied."),
     "test": ("mesh_injector.cli.test", "Run your own tests of your templates: files named mesh-injector-test.yaml beside them."),
+    "manifests": ("mesh_injector.cli.manifests", "Print what is to be installed on a cluster, as YAML for kubectl apply."),
     "certs": (
         "mesh_injector.cli.certs",
         "Show the certificate that serves and the CAs that API servers are told, or have it renewed.",

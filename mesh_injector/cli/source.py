@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from mesh_injector import directory, documents, store
+from mesh_injector.cli import shipped
 from mesh_injector.cli.terminal import Terminal
 from mesh_injector.documents import Reading
 from mesh_injector.kube import credentials
@@ -17,10 +18,8 @@ _USUAL: Final = Credentials()
 
 
 def samples() -> Path:
-    """Find the bundled samples: inside the installed package, or in the checkout that it runs from."""
-    package = Path(__file__).parent.parent
-    installed = package / "samples"
-    return installed if installed.is_dir() else package.parent / "config" / "samples"
+    """Find the bundled samples."""
+    return shipped.config() / "samples"
 
 
 def names(given: Sequence[str] | None) -> tuple[str, ...]:

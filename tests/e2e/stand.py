@@ -51,10 +51,12 @@ class Stand:
     replicas: dict[str, webhook.Replica] = field(default_factory=dict)
     ready: set[str] = field(default_factory=set)
     starts: Iterator[int] = field(default_factory=itertools.count)
+    words: tuple[str, ...] = ()
+    """What stands before the program of a replica that is added, such as `env` and variables."""
 
     def add(self, name: str) -> None:
         """Run a replica, and let the Service lead to it when it is ready."""
-        network = Network(HOSTS[name], PORTS, (*self.enter, "ip", "netns", "exec", name))
+        network = Network(HOSTS[name], PORTS, (*self.enter, "ip", "netns", "exec", name, *self.words))
         folder, log = self.cluster.folder, f"{name}-{next(self.starts)}"
         self.replicas[name] = self.running.enter_context(webhook.serve(folder, network, self.source, log, folder / "tls", self.flags))
         self.enlist(name)
