@@ -31,6 +31,14 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "lint": ("mesh_injector.cli.lint", "Find what is wrong with Meshes and templates, before there is a pod."),
     "diff": ("mesh_injector.cli.diff", "Show what a new template or Mesh would change for pods, before it is applied."),
     "test": ("mesh_injector.cli.test", "Run your own tests of your templates: files named mesh-injector-test.yaml beside them."),
+    "check": (
+        "mesh_injector.cli.check",
+        "Check whether the installation is healthy, with your own rights: what you may not see is told, and is no failure.",
+    ),
+    "status": (
+        "mesh_injector.cli.status",
+        "Show which pods are injected, by which mesh and template, which are outdated and how to move them, and which were missed.",
+    ),
     "version": (
         "mesh_injector.cli.version",
         "Print the version, and what matters in a report of a bug: commit, Python, and the Kubernetes whose pods are known.",
