@@ -218,7 +218,9 @@ async def listed(cluster: Cluster, scope: Scope, page: int = PAGE, accept: str =
 
 def _items(page: Object, resource: Resource) -> list[Object]:
     """The objects of a list, which come without kind and version."""
-    items = page.get("items")
+    items = page.get("items", "")
+    if items is None:  # an empty list of metadata
+        return []
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise _unreadable()
     return [{"apiVersion": resource.api_version, "kind": resource.kind, **item} for item in items]
