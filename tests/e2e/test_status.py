@@ -49,7 +49,7 @@ def cluster(start_cluster: Start) -> Iterator[Cluster]:
         mesh = writer.a_mesh("payments", injectionSelector={**selector, "namespaceSelector": {"matchLabels": NAMED}})
         made.apply(mesh, writer.a_mesh("off", enableAutoInject=False)).ok()
         digest = digest_of(made)
-        job = {"template": {**template("job", record("mesh-system/payments", OLD))}}
+        job: dict[str, Any] = {"template": {**template("job", record("mesh-system/payments", OLD))}}
         job["template"]["spec"]["restartPolicy"] = "Never"
         made.apply(
             deployment("good", 3, record("mesh-system/payments", digest)),
