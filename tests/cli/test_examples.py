@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-m", "mesh_injector"]
 SERVING = ("serve", "demo --keep")
 """What goes on until it is told to stop."""
+ON_A_CLUSTER = ("check", "status")
+"""Whose examples need a real cluster: `tests/e2e` runs them."""
 
 
 def examples(name: str) -> list[str]:
@@ -31,7 +33,7 @@ files: app.yaml
 tests:
   - {name: a pod gets its sidecar, pod: web, expect: {outcome: injected}}
 """
-EXAMPLES = [example for name in app.COMMANDS for example in examples(name)]
+EXAMPLES = [example for name in app.COMMANDS if name not in ON_A_CLUSTER for example in examples(name)]
 
 
 @pytest.fixture

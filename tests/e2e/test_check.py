@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from mesh_injector.kube.credentials import Credentials
 from mesh_injector.kube.entries import Target
 from mesh_injector.kube.resource import Object
 from tests.cli.test_cluster import invoke
+from tests.cli.test_examples import examples
 from tests.e2e import installation, processes, webhook, writer
 from tests.e2e.cluster import Cluster
 from tests.e2e.conftest import Start
@@ -186,6 +188,12 @@ def test_a_healthy_installation_has_no_finding(cluster: Cluster) -> None:
     assert code == 0
     assert "√ Mesh mesh-system/payments is Ready" in out
     assert "everything is as it should be" in err
+
+
+@pytest.mark.parametrize("example", examples("check"))
+def test_the_examples_of_the_help_work(cluster: Cluster, example: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MESH_INJECTOR_KUBECONFIG", str(cluster.kubeconfig))
+    assert invoke(cluster.folder, shlex.split(example)[1:])[0] == 0
 
 
 def entry_changed(body: Object) -> None:

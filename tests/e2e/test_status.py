@@ -1,6 +1,7 @@
 """`status` on a real cluster with controllers: who is injected, outdated, missed and left out, workload by workload."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from tests.cli.test_cluster import invoke
+from tests.cli.test_examples import examples
 from tests.e2e import processes, writer
 from tests.e2e.cluster import Cluster
 from tests.e2e.conftest import Start
@@ -56,8 +58,8 @@ def cluster(start_cluster: Start) -> Iterator[Cluster]:
             deployment("old", 2, record("mesh-system/payments", OLD)),
             deployment("gone", 1, record("mesh-system/gone", OLD)),
             deployment("off", 1, record("mesh-system/off", OLD)),
-            deployment("out", 1, **{"mesh-injector.io/inject": "false"}),
-            deployment("torn", 1, **{"mesh-injector.io/mesh": "unknown"}),
+            deployment("out", 1, None, **{"mesh-injector.io/inject": "false"}),
+            deployment("torn", 1, None, **{"mesh-injector.io/mesh": "unknown"}),
             {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "job", "namespace": "shop"}, "spec": job},
             {
                 "apiVersion": "v1",
@@ -129,6 +131,12 @@ def test_people_get_a_table_and_the_commands(cluster: Cluster) -> None:
     _, wide, _ = invoke(cluster.folder, ["status", "-n", "shop", "-o", "wide", "--kubeconfig", str(cluster.kubeconfig)])
     assert "NAMES" in wide
     assert pods(cluster)[0]["metadata"]["name"] in wide
+
+
+@pytest.mark.parametrize("example", examples("status"))
+def test_the_examples_of_the_help_work(cluster: Cluster, example: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MESH_INJECTOR_KUBECONFIG", str(cluster.kubeconfig))
+    assert invoke(cluster.folder, shlex.split(example)[1:])[0] in (0, 1)
 
 
 def test_a_tenant_sees_his_own_namespace_and_is_told_what_he_cannot_see(cluster: Cluster) -> None:

@@ -16,7 +16,7 @@ from mesh_injector.kube.entries import Target
 from mesh_injector.kube.survey import SECRET, Survey
 
 SOON: Final = timedelta(days=14)
-_ISSUE: Final = "docs/cluster.md tells how to write one"
+_ISSUE: Final = "write one as docs/cluster.md tells"
 
 
 def certificate(seen: Survey) -> Iterator[Finding]:
@@ -30,7 +30,7 @@ def certificate(seen: Survey) -> Iterator[Finding]:
         return
     pair = _pair(answer.one, name)
     if not pair.certificate or not pair.key:
-        yield bad(f"the {name} holds no {CERTIFICATE} and {KEY}: the replicas cannot start", _ISSUE)
+        yield bad(f"the {name} holds no {CERTIFICATE} and {KEY}: API servers trust no replica", _ISSUE)
         return
     try:
         certs.check(pair, seen.at)
@@ -57,7 +57,7 @@ def _decoded(text: object) -> bytes:
 def _life(pair: certs.Pair, seen: Survey) -> Finding:
     end = certs.expires(pair)
     told = f"the certificate is valid until {end:%Y-%m-%dT%H:%M:%SZ}"
-    return odd(f"{told}, less than {SOON.days} days", f"renew it: {_ISSUE}") if end - seen.at < SOON else good(told)
+    return odd(f"{told}, less than {SOON.days} days", f"renew it; or {_ISSUE}") if end - seen.at < SOON else good(told)
 
 
 def _bundles(pair: certs.Pair, seen: Survey) -> Iterator[Finding]:
