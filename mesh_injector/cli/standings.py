@@ -82,7 +82,6 @@ class Standings:
         self._taken = taken
         self._snapshot = store.load(taken.reading.documents, home, unread=taken.reading.unread)
         self._served = {"/".join(key(body)): _served(body, self._snapshot) for body in taken.meshes}
-        self._sees_all = not any(one.startswith("the Meshes") for one in taken.unseen)
 
     def unrecorded(self) -> set[Key]:
         """Name the pods without a record that a mesh which is on selects by labels: they must be looked at whole."""
@@ -107,7 +106,7 @@ class Standings:
         return [Row(*group, tuple(sorted(pods))) for group, pods in sorted(found.items(), key=_order)]
 
     @property
-    def others(self) -> int:
+    def pods(self) -> int:
         """How many pods there are in all."""
         return sum(1 for _ in self._present())
 
@@ -117,7 +116,7 @@ class Standings:
     def _of_record(self, written: record.Record) -> Standing:
         served = self._served.get(written.mesh)
         if served is None:
-            gone = "the mesh is gone" if self._sees_all else ""
+            gone = "the mesh is gone" if self._taken.knows_all_meshes else ""
             return Standing(State.OUTDATED if gone else State.INJECTED, written.mesh, written.template, gone or "the mesh cannot be seen")
         if not served.is_on:
             return Standing(State.OUTDATED, written.mesh, written.template, "the mesh is off")

@@ -61,7 +61,7 @@ def status(  # noqa: PLR0913 # the parameters are the command's flags
         _table(rows, terminal, is_wide=output is Output.WIDE)
     for one in taken.unseen:
         terminal.say(f"‼ cannot be looked at: {one}", style="yellow")
-    terminal.say(_summary(rows, judge.others))
+    terminal.say(_summary(rows, judge.pods))
     return exits.NO if any(row.move for row in rows) else exits.DONE
 
 

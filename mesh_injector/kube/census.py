@@ -34,6 +34,7 @@ class Census:
     pods: tuple[Object, ...]
     owners: Mapping[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)
     unseen: tuple[str, ...] = ()
+    knows_all_meshes: bool = True
 
 
 def take(given: Credentials, home: str, namespace: str = "", labels: str = "") -> Census:
@@ -66,24 +67,24 @@ def whole(given: Credentials, wanted: Iterable[Key], labels: str = "") -> tuple[
 async def _take(cluster: Cluster, home: str, scope: Scope) -> Census:
     unseen: list[str] = []
     pods, _ = await listed(cluster, scope, _PAGE, METADATA)
-    meshes = await _either(cluster, Scope(MESHES), scope.namespace, unseen)
+    meshes, knows_all = await _meshes(cluster, scope.namespace, unseen)
     namespaces = await _namespaces(cluster, scope.namespace, unseen)
     owners: dict[tuple[str, str, str], tuple[str, str]] = {}
     for resource in _OWNERS:
         owners |= await _owners(cluster, Scope(resource, scope.namespace), unseen)
     documents = tuple(map(objects.document, (*meshes, *namespaces)))
-    return Census(meshes, await _with_templates(cluster, home, documents), tuple(pods.values()), owners, tuple(unseen))
+    return Census(meshes, await _with_templates(cluster, home, documents), tuple(pods.values()), owners, tuple(unseen), knows_all)
 
 
-async def _either(cluster: Cluster, scope: Scope, namespace: str, unseen: list[str]) -> tuple[Object, ...]:
-    """List all, or where that is forbidden those of the namespace that is asked about."""
+async def _meshes(cluster: Cluster, namespace: str, unseen: list[str]) -> tuple[tuple[Object, ...], bool]:
+    """List all, or where that is forbidden those of the namespace that is asked about; and whether it is all."""
     try:
-        return tuple((await listed(cluster, scope))[0].values())
+        return tuple((await listed(cluster, Scope(MESHES)))[0].values()), True
     except ClusterError as error:
         if error.status != 403 or not namespace:
             raise
-        unseen.append(f"the Meshes of other namespaces, needs `list {_full(scope.resource)}`")
-        return tuple((await listed(cluster, Scope(scope.resource, namespace)))[0].values())
+    unseen.append(f"the Meshes of other namespaces, needs `list {_full(MESHES)}`")
+    return tuple((await listed(cluster, Scope(MESHES, namespace)))[0].values()), False
 
 
 async def _namespaces(cluster: Cluster, namespace: str, unseen: list[str]) -> tuple[Object, ...]:
