@@ -6,12 +6,13 @@ A record tells mesh and template; a pod without one that a mesh selects is decid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from functools import cached_property
+from typing import Any, Final, TypeAlias
 
 from mesh_injector import store
 from mesh_injector.documents import Document
 from mesh_injector.engine import pipeline, record
-from mesh_injector.engine.pipeline import Verdict
+from mesh_injector.engine.pipeline import Outcome, Verdict
 from mesh_injector.engine.pod import Pod
 from mesh_injector.kube import census
 from mesh_injector.kube.census import Census
@@ -22,6 +23,10 @@ from mesh_injector.store import Snapshot
 _LEFT_OUT: Final = frozenset({Reason.OPTED_OUT_BY_POD, Reason.OPTED_OUT_BY_NAMESPACE, Reason.HOST_NETWORK})
 _ROLLED: Final = ("Deployment", "StatefulSet", "DaemonSet")
 """What `kubectl rollout restart` moves."""
+
+
+_Kind: TypeAlias = tuple[str, tuple[str, str], frozenset[tuple[str, str]]]
+"""Namespace, owner and labels: pods that have the same were made of the same template, a ReplicaSet's by its name already."""
 
 
 class State(StrEnum):
@@ -84,26 +89,30 @@ class Standings:
         self._served = {"/".join(key(body)): _served(body, self._snapshot) for body in taken.meshes}
 
     def unrecorded(self) -> set[Key]:
-        """Name the pods without a record that a mesh which is on selects by labels: they must be looked at whole."""
-        on = [mesh for mesh in self._snapshot.loaded.meshes if mesh.spec.enable_auto_inject]
-        found = set()
-        for body in self._present():
-            namespace, labels = self._snapshot.namespace(key(body)[0]), body["metadata"].get("labels") or {}
-            if _record(body) is None and any(not (mesh.namespace_mismatch(namespace) or mesh.pod_mismatch(labels)) for mesh in on):
-                found.add(key(body))
-        return found
+        """Name the pods that must be looked at whole: without a record, and selected by a mesh that is on; one of those that are alike."""
+        return set(self._selected.values())
 
     def rows(self, whole: Iterable[Document]) -> list[Row]:
         """Judge all pods, those without a record by what they are, and put those of a workload together that stand alike."""
-        read = {(one.namespace, one.name): one for one in whole}
+        outcomes = {_kind(one.body): self._outcome(one) for one in whole}
         found: dict[tuple[str, tuple[str, str], Standing], list[str]] = {}
         for body in self._present():
-            name = key(body)
-            written = _record(body)
-            standing = self._of_record(written) if written else self._of_pod(read[name]) if name in read else None
+            (namespace, name), written = key(body), _record(body)
+            standing = self._of_record(written) if written else self._of_pod(body, outcomes)
             if standing:
-                found.setdefault((name[0], self._workload(body), standing), []).append(name[1])
+                found.setdefault((namespace, self._workload(body), standing), []).append(name)
         return [Row(*group, tuple(sorted(pods))) for group, pods in sorted(found.items(), key=_order)]
+
+    @cached_property
+    def _selected(self) -> dict[_Kind, Key]:
+        """For each kind of pods without a record that a mesh which is on selects: one of them."""
+        on = [mesh for mesh in self._snapshot.loaded.meshes if mesh.spec.enable_auto_inject]
+        found: dict[_Kind, Key] = {}
+        for body in self._present():
+            namespace, labels = self._snapshot.namespace(key(body)[0]), body["metadata"].get("labels") or {}
+            if _record(body) is None and any(not (mesh.namespace_mismatch(namespace) or mesh.pod_mismatch(labels)) for mesh in on):
+                found.setdefault(_kind(body), key(body))
+        return found
 
     @property
     def pods(self) -> int:
@@ -124,18 +133,26 @@ class Standings:
             return Standing(State.INJECTED, written.mesh, written.template)
         return Standing(State.OUTDATED, written.mesh, written.template, f"the mesh's template is {short(served.digest)} now")
 
-    def _of_pod(self, document: Document) -> Standing | None:
-        outcome = pipeline.inject(Pod.from_document(document.body), self._snapshot.namespace(document.namespace), self._snapshot.rules)
+    def _outcome(self, document: Document) -> Outcome:
+        return pipeline.inject(Pod.from_document(document.body), self._snapshot.namespace(document.namespace), self._snapshot.rules)
+
+    def _of_pod(self, body: Object, outcomes: Mapping[_Kind, Outcome]) -> Standing | None:
+        kind = _kind(body)
+        if kind not in self._selected:
+            return None
+        outcome = outcomes.get(kind)
+        if outcome is None:
+            return Standing(State.MISSED, why="it was going while it was looked at; ask again")
         if outcome.reason in _LEFT_OUT:
             return Standing(State.LEFT_OUT, why=outcome.reason)
         if outcome.verdict is Verdict.INJECTED:
-            return Standing(State.MISSED, outcome.mesh, why=self._missed(outcome.mesh, document))
+            return Standing(State.MISSED, outcome.mesh, why=self._missed(outcome.mesh, body))
         if outcome.verdict in (Verdict.REFUSED, Verdict.IGNORED) and outcome.error:
             return Standing(State.MISSED, outcome.mesh, why=f"now it would be {outcome.verdict}: {outcome.why}")
         return None
 
-    def _missed(self, mesh: str, document: Document) -> str:
-        created, served = str(document.body["metadata"].get("creationTimestamp", "")), self._served[mesh]
+    def _missed(self, mesh: str, body: Object) -> str:
+        created, served = str(body["metadata"].get("creationTimestamp", "")), self._served[mesh]
         if created < served.since:
             return "created before the mesh"
         if created < served.ready:
@@ -146,6 +163,11 @@ class Standings:
         namespace, name = key(body)
         owner = census.owner(body) or ("Pod", name)
         return self._taken.owners.get((owner[0], namespace, owner[1]), owner)
+
+
+def _kind(body: Object) -> _Kind:
+    namespace, name = key(body)
+    return namespace, census.owner(body) or ("Pod", name), frozenset((body["metadata"].get("labels") or {}).items())
 
 
 def short(digest: str) -> str:

@@ -20,8 +20,9 @@ _OWNERS: Final = (Resource("apis/apps/v1", "replicasets", "ReplicaSet"), Resourc
 """What pods are owned by that has an owner itself."""
 _PAGE: Final = 500
 _ALIVE: Final = "status.phase!=Succeeded,status.phase!=Failed"
-_APART: Final = 8
-"""Whole pods are read namespace by namespace where they are in so few."""
+_SINGLY: Final = 200
+"""So many whole pods are read one by one, and more by a list."""
+_AT_ONCE: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +54,35 @@ def take(given: Credentials, home: str, namespace: str = "", labels: str = "") -
 def whole(given: Credentials, wanted: Iterable[Key], labels: str = "") -> tuple[Document, ...]:
     """Read some pods whole; those that are gone meanwhile are left out. Raises ClusterError."""
     keys = set(wanted)
-    namespaces = sorted({namespace for namespace, _ in keys})
 
     async def reading() -> tuple[Document, ...]:
         async with client.connect(given) as cluster:
-            scopes = [Scope(PODS, each, labels, fields=_ALIVE) for each in (namespaces if len(namespaces) <= _APART else [""])]
-            pages = [await listed(cluster, scope, _PAGE) for scope in scopes]
-            return tuple(objects.whole(body) for found, _ in pages for name, body in found.items() if name in keys)
+            bodies = await (_singly(cluster, keys) if len(keys) <= _SINGLY else _together(cluster, keys, labels))
+            return tuple(map(objects.whole, bodies))
 
     return asyncio.run(reading()) if keys else ()
+
+
+async def _singly(cluster: Cluster, keys: set[Key]) -> list[Object]:
+    turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(name: Key) -> Object | None:
+        async with turns:
+            try:
+                return await cluster.get(PODS.path(*name))
+            except ClusterError as error:
+                if error.status != 404:
+                    raise
+                return None
+
+    return [body for body in await asyncio.gather(*map(one, sorted(keys))) if body]
+
+
+async def _together(cluster: Cluster, keys: set[Key], labels: str) -> list[Object]:
+    namespaces = {namespace for namespace, _ in keys}
+    scope = Scope(PODS, namespaces.pop() if len(namespaces) == 1 else "", labels, fields=_ALIVE)
+    found, _ = await listed(cluster, scope, _PAGE)
+    return [body for name, body in found.items() if name in keys]
 
 
 async def _take(cluster: Cluster, home: str, scope: Scope) -> Census:
