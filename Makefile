@@ -11,7 +11,7 @@ PYTEST_FLAGS ?= -n auto --dist worksteal
 SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz bench check format golden schema crd chart coverage controlplane judge capture plugin clean
+.PHONY: help run test fuzz bench drills check format golden schema crd chart coverage controlplane judge capture plugin clean
 
 help: ## print this help
 	@printf 'mesh-injector: a Kubernetes sidecar injector\n\n'
@@ -26,6 +26,9 @@ test: $(READY) ## all tests; those on a real API server too, where it is built o
 
 bench: $(READY) ## measure every promise of docs/performance.md, and write its table (ten minutes on an idle machine)
 	$(BIN)/python -m benchmarks --write
+
+drills: controlplane ## two replicas under load, killed, restarted, dead and frozen: DRILLS="burst killed" chooses; prints a table (ten minutes)
+	$(BIN)/python -m tests.e2e.drills $(DRILLS)
 
 fuzz: $(READY) ## hostile reviews for as long as one likes: make fuzz SECONDS=600; what it finds is tried first the next time
 	@end=$$(($$(date +%s) + $(SECONDS))); while [ "$$(date +%s)" -lt "$$end" ]; do \

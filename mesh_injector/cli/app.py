@@ -36,6 +36,14 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "mesh_injector.cli.certs",
         "Show the certificate that serves and the CAs that API servers are told, or have it renewed.",
     ),
+    "check": (
+        "mesh_injector.cli.check",
+        "Check whether the installation is healthy, with your own rights: what you may not see is told, and is no failure.",
+    ),
+    "status": (
+        "mesh_injector.cli.status",
+        "Show which pods are injected, by which mesh and template, which are outdated and how to move them, and which were missed.",
+    ),
     "version": (
         "mesh_injector.cli.version",
         "Print the version, and what matters in a report of a bug: commit, Python, and the Kubernetes whose pods are known.",

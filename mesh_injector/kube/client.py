@@ -28,6 +28,8 @@ from mesh_injector.kube.resource import Object
 REQUEST_SECONDS: Final = 15.0
 CONNECT_SECONDS: Final = 5.0
 JSON: Final = "application/json"
+METADATA: Final = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""A list of which only the metadata comes: https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches."""
 APPLY: Final = "application/apply-patch+yaml"
 MERGE: Final = "application/merge-patch+json"
 _KEEP_ALIVE: Final = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
@@ -60,12 +62,16 @@ class Cluster:
         Raises ClusterError: its `status` is the answer's, or 0 where none came in time.
         """
         timeout = aiohttp.ClientTimeout(total=self._seconds, sock_connect=CONNECT_SECONDS)
-        async with self._answer(_Question(method, path, body, query, content_type, timeout)) as response:
-            return self._decoded(await self._read(response.read()))
+        return await self._asked(_Question(method, path, body, query, content_type, timeout=timeout))
 
-    async def get(self, path: str, query: Query | None = None) -> Object:
-        """Read one object or list. Raises ClusterError."""
-        return await self.request("GET", path, query=query)
+    async def get(self, path: str, query: Query | None = None, accept: str = JSON) -> Object:
+        """Read one object or list, in a form. Raises ClusterError."""
+        timeout = aiohttp.ClientTimeout(total=self._seconds, sock_connect=CONNECT_SECONDS)
+        return await self._asked(_Question("GET", path, query=query, accept=accept, timeout=timeout))
+
+    async def _asked(self, question: "_Question") -> Object:
+        async with self._answer(question) as response:
+            return self._decoded(await self._read(response.read()))
 
     @contextlib.asynccontextmanager
     async def lines(self, path: str, query: Query, idle_seconds: float) -> AsyncIterator[AsyncIterator[Object]]:
@@ -109,7 +115,7 @@ class Cluster:
             question.method,
             question.path,
             query_params=list((question.query or {}).items()),
-            header_params={"Content-Type": question.content_type, "Accept": JSON},
+            header_params={"Content-Type": question.content_type, "Accept": question.accept},
             body=question.body,
             auth_settings=["BearerToken"],
         )
@@ -156,6 +162,7 @@ class _Question:
     body: Object | None = None
     query: Query | None = None
     content_type: str = JSON
+    accept: str = JSON
     timeout: aiohttp.ClientTimeout = field(default_factory=aiohttp.ClientTimeout)
 
 

@@ -14,6 +14,7 @@ import structlog
 
 from mesh_injector import reasons
 from mesh_injector.errors import ClusterError, Problem
+from mesh_injector.kube import client
 from mesh_injector.kube.client import Cluster
 from mesh_injector.kube.resource import Key, Object, Resource, key
 
@@ -49,12 +50,14 @@ class Scope:
     namespace: str = ""
     labels: str = ""
     name: str = ""
+    fields: str = ""
+    """A field selector, for what has no name."""
 
     @property
     def selectors(self) -> dict[str, str]:
         """How a list or watch asks for it; rights to one object by its name count where it is asked for by this field."""
-        by_name = {"fieldSelector": f"metadata.name={self.name}"} if self.name else {}
-        return {"labelSelector": self.labels, **by_name}
+        fields = f"metadata.name={self.name}" if self.name else self.fields
+        return {"labelSelector": self.labels, **({"fieldSelector": fields} if fields else {})}
 
 
 class Listener(Protocol):
@@ -200,12 +203,12 @@ class Reflector:
         return random.uniform(0, min(most, self._pace.last_backoff))  # noqa: S311 - no secret
 
 
-async def listed(cluster: Cluster, scope: Scope, page: int = PAGE) -> tuple[dict[Key, Object], str]:
-    """Read all objects of a scope, page by page, and the resource version of the list. Raises ClusterError."""
+async def listed(cluster: Cluster, scope: Scope, page: int = PAGE, accept: str = client.JSON) -> tuple[dict[Key, Object], str]:
+    """Read all objects of a scope, page by page in a form, and the resource version of the list. Raises ClusterError."""
     found: dict[Key, Object] = {}
     query: dict[str, str | int] = {"limit": page, **scope.selectors}
     while True:
-        answer = await cluster.get(scope.resource.path(scope.namespace), query)
+        answer = await cluster.get(scope.resource.path(scope.namespace), query, accept)
         version = _version(answer)
         found |= {_key(body): body for body in _items(answer, scope.resource)}
         if not (after := answer["metadata"].get("continue")):
@@ -215,7 +218,9 @@ async def listed(cluster: Cluster, scope: Scope, page: int = PAGE) -> tuple[dict
 
 def _items(page: Object, resource: Resource) -> list[Object]:
     """The objects of a list, which come without kind and version."""
-    items = page.get("items")
+    items = page.get("items", "")
+    if items is None:  # an empty list of metadata
+        return []
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise _unreadable()
     return [{"apiVersion": resource.api_version, "kind": resource.kind, **item} for item in items]

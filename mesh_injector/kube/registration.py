@@ -64,7 +64,7 @@ class Registration:
             self._tell(missing)
             return _registered(snapshot, {}, missing), None
         present = _present(found)
-        plan = entries.Planner(target, self._home).plan(registering.registrations(snapshot.loaded.meshes), _broken(snapshot), present)
+        plan = entries.Planner(target, self._home).plan(registering.registrations(snapshot.loaded.meshes), broken(snapshot), present)
         if not self._differs(plan, found):
             return _registered(snapshot, _unregistered(plan, present)), None
         try:
@@ -114,8 +114,8 @@ def _present(found: Object) -> dict[str, Entry]:
     return {entry["name"]: entry for entry in found.get("webhooks") or ()}
 
 
-def _broken(snapshot: Snapshot) -> set[str]:
-    """The meshes that are on, as far as one can tell, and cannot say what they ask for."""
+def broken(snapshot: Snapshot) -> set[str]:
+    """Find the meshes that are on, as far as one can tell, and cannot say what they ask for: their entries stay as they are."""
     faulty = (mesh for mesh in snapshot.loaded.meshes if mesh.selector_fault and mesh.spec.enable_auto_inject)
     return {*snapshot.loaded.unusable, *map(str, faulty)}
 

@@ -17,8 +17,10 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-m", "mesh_injector"]
 SERVING = ("serve", "demo --keep")
 """What goes on until it is told to stop."""
-ASKING = ("explain pod/", "--source cluster")
+ASKING = ("explain pod/", "--source cluster", "mesh-injector certs")
 """What asks a cluster, of which there is none here."""
+ON_A_CLUSTER = ("check", "status")
+"""Whose examples need a real cluster: `tests/e2e` runs them."""
 
 
 def examples(name: str) -> list[str]:
@@ -33,7 +35,7 @@ files: app.yaml
 tests:
   - {name: a pod gets its sidecar, pod: web, expect: {outcome: injected}}
 """
-EXAMPLES = [example for name in app.COMMANDS for example in examples(name)]
+EXAMPLES = [example for name in app.COMMANDS if name not in ON_A_CLUSTER for example in examples(name)]
 
 
 @pytest.fixture

@@ -130,7 +130,7 @@ class Cluster:
             f"--kubeconfig={self.kubeconfig}",
             f"--service-account-private-key-file={self.folder / 'accounts.key'}",
             f"--controllers={','.join(names)}",
-            *("--leader-elect=false", "--secure-port=0", "--concurrent-deployment-syncs=1"),
+            *("--leader-elect=false", "--secure-port=0", "--concurrent-deployment-syncs=1", "--kube-api-qps=500", "--kube-api-burst=1000"),
         )
         with processes.child(command, self.folder / "controllers.log") as manager:
             yield manager
