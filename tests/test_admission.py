@@ -278,3 +278,25 @@ def test_4_kib_of_warnings_may_be_filled_exactly() -> None:
 
 def test_warnings_of_an_injected_pod_are_sent() -> None:
     assert response(Verdict.INJECTED, Reason.INJECTED, operations=OPERATIONS, warnings=("kept\n",))["warnings"] == ["kept·"]
+
+
+@pytest.mark.parametrize("version", ["admission.k8s.io/v1", "admission.k8s.io/v1beta1"])
+def test_a_body_that_breaks_later_is_recognized_by_how_api_servers_begin(version: str) -> None:
+    body = f'{{"kind":"AdmissionReview","apiVersion":"{version}","request":{{"uid":"705ab4f5","broken'.encode()
+    request = admission.recognized(body)
+    assert request is not None
+    assert (request.uid, request.api_version, request.namespace, request.pod) == ("705ab4f5", version, "", None)
+    assert admission.recognized(body[1:]) is None
+
+
+@pytest.mark.parametrize(("error", "said"), [(RecursionError("x"), "nested too deeply"), (ValueError("y" * 999), "y" * 200)])
+def test_an_object_that_is_no_pod_is_told_in_a_bounded_sentence(error: Exception, said: str) -> None:
+    fault = admission.no_pod(error)
+    assert (fault.reason, fault.problem.what) == (Reason.NOT_A_POD, f"the object is not a pod: {said}")
+
+
+def test_a_second_answer_with_the_same_outcome_differs_in_its_uid_only() -> None:
+    outcome = Outcome(Verdict.SKIPPED, Reason.NO_MESH_MATCHED)
+    first, second = answer(outcome, uid="a"), answer(outcome, uid="b")
+    assert (first["response"].pop("uid"), second["response"].pop("uid")) == ("a", "b")
+    assert first == second

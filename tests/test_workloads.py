@@ -173,3 +173,21 @@ def test_a_malformed_template_is_told_with_its_field(template: Any, field: str, 
 def test_a_malformed_pod_is_told_with_its_field(member: dict[str, Any], field: str) -> None:
     with pytest.raises(ConfigError, match=f"field {field};"):
         workloads.find(pod(name="cart") | member)
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "meant"),
+    [
+        ("v1", "Deployment", ("apps/v1", "Deployment")),
+        ("apps/v1", "deployment", ("apps/v1", "Deployment")),
+        ("v1", "pod", ("v1", "Pod")),
+        ("batch/v1", "Pod", ("v1", "Pod")),
+        ("apps/v1", "Deployment", None),
+        ("example.com/v1", "Deployment", None),
+        ("v1", "ConfigMap", None),
+    ],
+)
+def test_a_workload_of_a_wrong_group_or_spelling_is_recognized_and_a_foreign_kind_is_left_alone(
+    api_version: str, kind: str, meant: tuple[str, str] | None
+) -> None:
+    assert workloads.meant({"apiVersion": api_version, "kind": kind}) == meant

@@ -134,3 +134,8 @@ def test_a_hostile_pod_of_many_long_labels_is_likened_in_no_time() -> None:
     labels = {f"{'k' * 60}{number}": "v" * 5000 for number in range(5000)}
     (mesh,) = rules(wanting(podSelector={"matchLabels": {"k" * 63: "v"}})).meshes
     assert near.hint(mesh, pod(labels), SHOP).startswith("; it has `kkk")
+
+
+def test_of_several_wishes_only_those_that_fail_are_told() -> None:
+    found = advise(rules(wanting(podSelector={"matchLabels": {"app": "web", "tier": "front"}})), pod({"tier": "front"}))
+    assert found.labels == {"app": "web"}

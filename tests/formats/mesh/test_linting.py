@@ -207,3 +207,14 @@ def test_nothing_that_is_right_is_called_unused_because_of_another_fault() -> No
         )
         told = linting.findings(parsed.documents, parsed.problems)
         assert {finding.problem.code for finding in told} == {"MI101"}
+
+
+def test_a_template_that_stands_alone_in_a_file_gets_the_same_hints() -> None:
+    (one,) = linting.of_template("spec: {containers: [{name: envoy, image: envoy}]}\n", "t.yaml")
+    assert (one.severity, one.problem.code) == (Severity.WARNING, "MI705")
+
+
+@pytest.mark.parametrize("containers", ["[text]", "[null, 1]"])
+def test_what_is_no_container_is_told_and_not_looked_into(containers: str) -> None:
+    (one,) = linting.of_template(f"spec: {{containers: {containers}}}\n", "t.yaml")[:1]
+    assert one.severity is Severity.ERROR

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mesh_injector import documents, reasons, store
-from mesh_injector.errors import Problem
+from mesh_injector.errors import InjectionError, Problem
 from mesh_injector.formats import mesh
 from mesh_injector.formats.mesh.load import Loaded
 from mesh_injector.formats.mesh.mesh import Mesh
@@ -582,3 +582,30 @@ def test_a_misspelt_member_of_a_mesh_is_told_before_what_it_leaves_missing() -> 
     loaded = mesh.load(documents.parse(text, "m.yaml").documents)
     assert (loaded.problems[0].where, loaded.problems[0].what) == ("m.yaml:3:1", "a Mesh has no field `metdata`")
     assert loaded.problems[0].fix == "did you mean `metadata`?"
+
+
+# --- ConfigMaps that cannot be read -------------------------------------------------------------------------------------------------
+
+NO_RIGHT = InjectionError(Reason.CONFIG_MAP_MISSING, "we may not read ConfigMaps here", where="namespace mesh-system", fix="grant it")
+
+
+def load_unread(*texts: str) -> Loaded:
+    return mesh.load(documents.parse("---\n".join(texts), "all.yaml").documents, unread={"mesh-system": NO_RIGHT})
+
+
+def test_a_config_map_that_cannot_be_read_is_the_fault_of_its_mesh() -> None:
+    loaded = load_unread(a_mesh())
+    assert only(loaded).fault is NO_RIGHT
+    assert "we may not read ConfigMaps here" in problem(loaded).what
+
+
+def test_a_config_map_that_was_read_before_the_right_was_withdrawn_serves_on_and_is_told() -> None:
+    loaded = load_unread(a_mesh(), CONFIG_MAP)
+    assert (only(loaded).fault, loaded.stale) == (None, frozenset({"mesh-system/shop"}))
+    assert "what was read before serves on" in problem(loaded).what
+    assert [reason for reason, _ in loaded.wrong["mesh-system/shop"]] == [Reason.CONFIG_MAP_MISSING]
+
+
+def test_of_a_mesh_that_is_off_nobody_is_told_that_its_config_map_cannot_be_read_any_more() -> None:
+    loaded = load_unread(a_mesh("shop", "mesh-system", "enableAutoInject: false"), CONFIG_MAP)
+    assert (loaded.problems, loaded.stale) == ((), frozenset())

@@ -285,3 +285,18 @@ def test_a_value_that_is_too_large_is_rendered_and_not_remembered() -> None:
     for _ in range(2):
         assert pipeline.inject(Pod.from_document(body), SHOP, rules).verdict is pipeline.Verdict.INJECTED
     assert len(only(rules.renderings).remembered) == 0
+
+
+def test_what_is_forgotten_is_worked_out_anew_and_is_the_same() -> None:
+    rules = load(config()).rules
+    before = pipeline.inject(Pod.from_document(POD), SHOP, rules)
+    rules.forget()
+    assert len(only(rules.renderings).remembered) == 0
+    assert pipeline.inject(Pod.from_document(POD), SHOP, rules).operations == before.operations
+
+
+def test_renderings_for_two_pods_that_are_alike_are_checked_once() -> None:
+    rules = load(config("metadata: {labels: {m: {{ pod.metadata.namespace|default('none') }}}}\n")).rules
+    rendering = only(rules.renderings)
+    (first,), (second,) = (rendering.decide(Pod.from_document(changed("metadata|name", name)), SHOP).overlays for name in ("one", "two"))
+    assert first.metadata is second.metadata
