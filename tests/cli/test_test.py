@@ -233,6 +233,26 @@ def test_snapshots_that_cannot_be_read_are_told(tried: Callable[..., Result], tm
         tried()
 
 
+@pytest.mark.parametrize("member", ["files", "source"])
+def test_a_test_file_reads_nothing_outside_its_folder_and_the_one_where_it_runs(
+    tried: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, member: str
+) -> None:
+    (tmp_path.parent / "secret.yaml").write_text("hunter: [2\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    result = tried(suite={member: ["../secret.yaml"]})
+    assert result.code == 3
+    assert "neither below the test file's folder" in result.err
+    assert "hunter" not in result.out + result.err
+
+
+def test_snapshots_are_not_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "outside").write_text("precious", encoding="utf-8")
+    (tmp_path / "a.snap").symlink_to(tmp_path / "outside")
+    with pytest.raises(ConfigError, match="symbolic link"):
+        snapshots.write(str(tmp_path / "a.yaml"), {"a": []})
+    assert (tmp_path / "outside").read_text(encoding="utf-8") == "precious"
+
+
 def test_the_record_is_no_part_of_a_snapshot_and_other_annotations_are() -> None:
     status = "mesh-injector.io/status"
     assert snapshots.of([{"op": "add", "path": "/metadata/annotations", "value": {status: "x"}}]) == []

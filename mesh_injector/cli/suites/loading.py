@@ -116,7 +116,7 @@ class _Loading:
         broken: list[Problem] = []
         for at, name in enumerate(self.suite.source if given is None else given):
             try:
-                reading = directory.read([str(self.folder / name) if given is None else name])
+                reading = directory.read([self._file(name) if given is None else name])
             except ConfigError as error:
                 if given is not None:
                     raise
@@ -126,6 +126,18 @@ class _Loading:
                 broken += reading.problems
         namespaces = [self._namespace(name, labels) for name, labels in self.suite.namespaces.items()]
         return tuple(store.expanded((*found, *namespaces))[0]), tuple(broken)
+
+    def _file(self, name: str) -> str:
+        """The path of a file or folder that the suite names.
+
+        Raises ConfigError where it leads out of the folder of the test file and of that in which the tests are run: the first lines of
+        what cannot be read are shown, and whoever proposes a test file to a project has it run by the project's CI.
+        """
+        path = self.folder / name
+        if not any(path.resolve().is_relative_to(folder.resolve()) for folder in (self.folder, Path())):
+            what = "it is neither below the test file's folder nor below the one in which the tests are run"
+            raise ConfigError(Problem(reasons.UNREADABLE, what, str(path), "move it there, or run the tests from a folder that holds both"))
+        return str(path)
 
     def _namespace(self, name: str, labels: Mapping[str, str]) -> Document:
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": dict(labels)}}
@@ -139,7 +151,7 @@ class _Loading:
             found |= self._checked(part, name)
         for at, name in enumerate(self.suite.files):
             try:
-                reading = directory.read([str(self.folder / name)])
+                reading = directory.read([self._file(name)])
             except ConfigError as error:
                 self.problems.append(self._at(("files", at), f"{error.problem.where}: {error.problem.what}", error.problem.fix))
                 continue

@@ -34,8 +34,12 @@ def read(test_file: str) -> dict[str, Any]:
 
 
 def write(test_file: str, patches: Mapping[str, Any]) -> None:
-    """Write the snapshots of a test file; without any there is no file."""
+    """Write the snapshots of a test file; without any there is no file. Raises ConfigError for a link: it may lead anywhere."""
     file = file_of(test_file)
+    if file.is_symlink():
+        raise ConfigError(
+            Problem(reasons.UNREADABLE, "the snapshots are a symbolic link", str(file), "remove it; `--update` writes a file")
+        )
     if patches:
         file.write_text(_HEADER + documents.dump(patches), encoding="utf-8")
     else:
