@@ -134,7 +134,8 @@ def bare(start_cluster: Start) -> Iterator[Cluster]:
 @pytest.fixture(scope="module")
 def before(bare: Cluster) -> dict[str, Any]:
     """What is said before there is an installation."""
-    return {"pre": check(bare.kubeconfig, "--pre"), "plain": check(bare.kubeconfig)}
+    status = invoke(bare.folder, ["status", "--kubeconfig", str(bare.kubeconfig)])
+    return {"pre": check(bare.kubeconfig, "--pre"), "plain": check(bare.kubeconfig), "status": status}
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +180,11 @@ def test_without_an_installation_everything_is_missing_and_nothing_is_a_tracebac
     assert wrong >= {"mesh-crd", "rights-of-the-injector", "replicas", "service", "leader", "certificate", "registration"}
     assert all(one["fix"] for one in items if one["level"] != "ok")
     assert "Traceback" not in said
+
+
+def test_status_says_that_nothing_is_installed(before: dict[str, Any]) -> None:
+    code, out, err = before["status"]
+    assert (code, out, "there are no Meshes in this cluster" in err, "mesh-injector check" in err) == (4, "", True, True)
 
 
 def test_a_healthy_installation_has_no_finding(cluster: Cluster) -> None:
