@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mesh_injector.documents import Document, Reading
-from mesh_injector.errors import ClusterError, InjectionError
+from mesh_injector.errors import ClusterError, InjectionError, Problem
 from mesh_injector.kube import client, objects, rights
 from mesh_injector.kube.client import METADATA, Cluster
 from mesh_injector.kube.credentials import Credentials
@@ -102,6 +102,9 @@ async def _meshes(cluster: Cluster, namespace: str, unseen: list[str]) -> tuple[
     try:
         return tuple((await listed(cluster, Scope(MESHES)))[0].values()), True
     except ClusterError as error:
+        if error.status == 404:
+            fix = "see what is missing: mesh-injector check"
+            raise ClusterError(Problem(error.problem.code, "there are no Meshes in this cluster", error.problem.where, fix), 404) from error
         if error.status != 403 or not namespace:
             raise
     unseen.append(f"the Meshes of other namespaces, needs `list {_full(MESHES)}`")

@@ -134,7 +134,8 @@ def bare(start_cluster: Start) -> Iterator[Cluster]:
 @pytest.fixture(scope="module")
 def before(bare: Cluster) -> dict[str, Any]:
     """What is said before there is an installation."""
-    return {"pre": check(bare.kubeconfig, "--pre"), "plain": check(bare.kubeconfig)}
+    status = invoke(bare.folder, ["status", "--kubeconfig", str(bare.kubeconfig)])
+    return {"pre": check(bare.kubeconfig, "--pre"), "plain": check(bare.kubeconfig), "status": status}
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +167,17 @@ def user(cluster: Cluster, name: str) -> Path:
     return written
 
 
+@pytest.fixture(scope="module")
+def viewer(cluster: Cluster) -> Path:
+    """Somebody with the role `view`, who sees Meshes and Namespaces too."""
+    made = user(cluster, "viewer")
+    cluster.kubectl("create", "clusterrolebinding", "viewer", "--clusterrole=view", "--serviceaccount=shop:viewer").ok()
+    cluster.kubectl("create", "clusterrole", "meshes", "--verb=get,list", "--resource=meshes.mesh-injector.io,namespaces").ok()
+    cluster.kubectl("create", "clusterrolebinding", "meshes", "--clusterrole=meshes", "--serviceaccount=shop:viewer").ok()
+    processes.eventually(lambda: check(made)[0] == 0, "the authorizer has seen it")
+    return made
+
+
 def test_before_an_installation_it_says_that_there_may_be_one(before: dict[str, Any]) -> None:
     code, items, _ = before["pre"]
     assert (code, {one["level"] for one in items}) == (0, {"ok"})
@@ -179,6 +191,11 @@ def test_without_an_installation_everything_is_missing_and_nothing_is_a_tracebac
     assert wrong >= {"mesh-crd", "rights-of-the-injector", "replicas", "service", "leader", "certificate", "registration"}
     assert all(one["fix"] for one in items if one["level"] != "ok")
     assert "Traceback" not in said
+
+
+def test_status_says_that_nothing_is_installed(before: dict[str, Any]) -> None:
+    code, out, err = before["status"]
+    assert (code, out, "there are no Meshes in this cluster" in err, "mesh-injector check" in err) == (4, "", True, True)
 
 
 def test_a_healthy_installation_has_no_finding(cluster: Cluster) -> None:
@@ -312,12 +329,7 @@ def test_webhooks_of_others_that_matter(cluster: Cluster, service: str, level: s
         cluster.kubectl("delete", "mutatingwebhookconfiguration", "theirs").ok()
 
 
-def test_what_somebody_may_not_see_is_told_with_the_right_that_it_needs(cluster: Cluster) -> None:
-    viewer = user(cluster, "viewer")
-    cluster.kubectl("create", "clusterrolebinding", "viewer", "--clusterrole=view", "--serviceaccount=shop:viewer").ok()
-    cluster.kubectl("create", "clusterrole", "meshes", "--verb=get,list", "--resource=meshes.mesh-injector.io,namespaces").ok()
-    cluster.kubectl("create", "clusterrolebinding", "meshes", "--clusterrole=meshes", "--serviceaccount=shop:viewer").ok()
-    processes.eventually(lambda: check(viewer)[0] == 0, "the authorizer has seen it")
+def test_what_somebody_may_not_see_is_told_with_the_right_that_it_needs(viewer: Path) -> None:
     code, items, said = check(viewer)
     needs = [one["what"].partition("needs ")[2].strip("`") for one in items if one["level"] == "warning"]
     assert code == 0
@@ -336,13 +348,13 @@ def test_who_may_see_nothing_gets_exit_4_and_one_line(cluster: Cluster) -> None:
     assert (code, items, said.count("\n")) == (4, [], 1)
 
 
-def test_before_an_installation_remains_and_missing_rights_are_told(cluster: Cluster) -> None:
+def test_before_an_installation_remains_and_missing_rights_are_told(cluster: Cluster, viewer: Path) -> None:
     code, items, _ = check(cluster.kubeconfig, "--pre")
     told = {one["what"] for one in items if one["level"] == "warning"}
     assert (code, "there is already: Deployment mesh-system/mesh-injector" in told) == (0, True)
     with changed(cluster, DEPLOYMENT, None):
         left = [one for one in check(cluster.kubeconfig, "--pre")[1] if "was left behind" in one["what"]]
     assert [one["level"] for one in left] == ["error"]
-    code, items, _ = check(user(cluster, "viewer"), "--pre")
+    code, items, _ = check(viewer, "--pre")
     missing = [one["what"] for one in items if one["section"] == "your-rights"]
     assert (code, "you may not create deployments.apps -n mesh-system" in missing) == (1, True)
