@@ -1,6 +1,6 @@
 """Carry out the Dockerfile where no container engine is: each stage in a folder that a chroot in namespaces of its own takes for the root.
 
-The base images are played by this machine: its Python, its libraries, its uv. What that does not prove is told in docs/image.md.
+The base images are played by this machine: its Python, its libraries, its uv. What that does not prove is told in docs/decisions/0012.
 Source of the instructions: https://docs.docker.com/reference/dockerfile/
 """
 

@@ -143,3 +143,19 @@ def test_a_selector_is_read_as_kubectl_takes_it(text: str, told: str) -> None:
 def test_what_kubectl_would_not_take_is_told(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no requirement; write|is no label key"):
         selector.parse_text(text)
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "fix"),
+    [
+        ({"matchLabels": {"app": "no value"}}, ("matchLabels", "app"), None),
+        ({"matchExpressions": [{"key": "a", "operator": "Exists"}, {"key": "a", "operator": "in"}]}, ("matchExpressions", 1), None),
+        ({"MatchLabel": {}}, ("MatchLabel",), "did you mean `matchLabels`?"),
+        ({"app": "x"}, ("app",), "write `matchLabels: {app: …}`"),
+    ],
+)
+def test_what_is_wrong_with_a_selector_is_told_with_its_place_and_what_was_meant(body: dict[str, Any], path: Any, fix: str | None) -> None:
+    with pytest.raises(selector.Unusable) as caught:
+        selector.parse(body)
+    assert caught.value.path[: len(path)] == path
+    assert fix in {None, caught.value.fix}
