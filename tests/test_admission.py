@@ -300,3 +300,10 @@ def test_a_second_answer_with_the_same_outcome_differs_in_its_uid_only() -> None
     first, second = answer(outcome, uid="a"), answer(outcome, uid="b")
     assert (first["response"].pop("uid"), second["response"].pop("uid")) == ("a", "b")
     assert first == second
+
+
+def test_a_review_whose_object_is_no_pod_has_a_fault_and_no_pod() -> None:
+    request = admission.decode(review(object={"metadata": "text"}))
+    assert request.pod is None
+    assert request.fault is not None
+    assert request.fault.reason is Reason.NOT_A_POD
