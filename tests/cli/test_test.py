@@ -234,15 +234,14 @@ def test_snapshots_that_cannot_be_read_are_told(tried: Callable[..., Result], tm
 
 
 @pytest.mark.parametrize("member", ["files", "source"])
-def test_a_test_file_reads_nothing_outside_its_folder_and_the_one_where_it_runs(
-    tried: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, member: str
+def test_a_test_file_reads_nothing_outside_the_folders_that_the_tests_are_about(
+    tried: Callable[..., Result], tmp_path: Path, member: str
 ) -> None:
     (tmp_path.parent / "secret.yaml").write_text("hunter: [2\n", encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
     result = tried(suite={member: ["../secret.yaml"]})
-    assert result.code == 3
-    assert "neither below the test file's folder" in result.err
-    assert "hunter" not in result.out + result.err
+    assert result.exit_code == 3
+    assert "neither below the test file's folder" in result.stderr
+    assert "hunter" not in result.stdout + result.stderr
 
 
 def test_snapshots_are_not_written_through_a_link(tmp_path: Path) -> None:
@@ -391,7 +390,8 @@ def test_hostile_names_do_not_draw_on_the_terminal(tried: Callable[..., Result])
 # --- the first file -------------------------------------------------------------------------------------------------------------------
 
 
-def test_init_writes_what_comes_out_of_files_today_and_it_passes(run: Run, tmp_path: Path) -> None:
+def test_init_writes_what_comes_out_of_files_today_and_it_passes(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "mesh").mkdir()
     (tmp_path / "mesh" / "mesh.yaml").write_text(MESH, encoding="utf-8")
     refused = POD.replace("ports: [{containerPort: 80}]", "stdin: true").replace("name: web, labels", "name: bad, labels")

@@ -63,7 +63,7 @@ def load(given: Sequence[str], sources: Sequence[str] | None = None) -> tuple[li
         reading = directory.read([file])
         problems += reading.problems
         for document in reading.documents:
-            found = list(_load(document, sources))
+            found = list(_load(document, sources, given))
             loaded += [one for one in found if isinstance(one, Loaded)]
             problems += [one for one in found if isinstance(one, Problem)]
     return loaded, problems
@@ -81,7 +81,7 @@ def _files(given: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def _load(document: Document, sources: Sequence[str] | None) -> Iterator[Loaded | Problem]:
+def _load(document: Document, sources: Sequence[str] | None, given: Sequence[str]) -> Iterator[Loaded | Problem]:
     if (document.api_version, document.kind) != (API_VERSION, KIND):
         origin = document.locate(("kind",))
         what, fix = f"`{document.api_version}` `{document.kind}` is no test", f"write `apiVersion: {API_VERSION}` and `kind: {KIND}`"
@@ -92,7 +92,7 @@ def _load(document: Document, sources: Sequence[str] | None) -> Iterator[Loaded 
     except ValidationError as error:
         yield from fitting.problems(document, error, Suite)
         return
-    loading = _Loading(document, suite)
+    loading = _Loading(document, suite, given)
     source, broken = loading.source(sources)
     pods = loading.pods()
     wrong = [*loading.problems, *loading.cases(pods, source)]
@@ -105,8 +105,8 @@ def _load(document: Document, sources: Sequence[str] | None) -> Iterator[Loaded 
 class _Loading:
     """One suite, loaded; problems are collected."""
 
-    def __init__(self, document: Document, suite: Suite) -> None:
-        self.document, self.suite = document, suite
+    def __init__(self, document: Document, suite: Suite, given: Sequence[str]) -> None:
+        self.document, self.suite, self.given = document, suite, given
         self.folder = Path(document.origin.source).parent if document.origin.source != "stdin" else Path()
         self.problems: list[Problem] = []
 
@@ -130,12 +130,12 @@ class _Loading:
     def _file(self, name: str) -> str:
         """The path of a file or folder that the suite names.
 
-        Raises ConfigError where it leads out of the folder of the test file and of that in which the tests are run: the first lines of
-        what cannot be read are shown, and whoever proposes a test file to a project has it run by the project's CI.
+        Raises ConfigError where it leads out of the folders that the tests are about: the first lines of what cannot be read are shown,
+        and whoever proposes a test file to a project has it run by the project's CI.
         """
         path = self.folder / name
-        if not any(path.resolve().is_relative_to(folder.resolve()) for folder in (self.folder, Path())):
-            what = "it is neither below the test file's folder nor below the one in which the tests are run"
+        if not any(path.resolve().is_relative_to(folder.resolve()) for folder in (self.folder, Path(), *map(Path, self.given))):
+            what = "it is neither below the test file's folder, nor below one that is tested, nor below the one you are in"
             raise ConfigError(Problem(reasons.UNREADABLE, what, str(path), "move it there, or run the tests from a folder that holds both"))
         return str(path)
 
