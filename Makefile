@@ -53,7 +53,7 @@ check: $(READY) ## ruff format, ruff, mypy --strict, import-linter
 	$(BIN)/lint-imports
 
 docs: $(READY) ## build the documentation as a site into dist/site; a link, anchor or page that is missing ends it
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 format: $(READY) ## let ruff format and mend what it can
 	$(BIN)/ruff format .

@@ -48,7 +48,7 @@ def test_a_room_of_the_review_is_there(name: str) -> None:
     assert (PACKAGE / name).is_file()
 
 
-@pytest.mark.parametrize(("caller", "called", "what"), CALLS, ids="{0[0]} {0[1]}".format)
+@pytest.mark.parametrize(("caller", "called", "what"), CALLS, ids=[f"{caller} {called}" for caller, called, _ in CALLS])
 def test_a_room_of_the_review_calls_the_next_one(caller: str, called: str, what: str) -> None:
     text = (PACKAGE / NAMES[caller]).read_text(encoding="utf-8")
     first = what.split(maxsplit=1)[0]
