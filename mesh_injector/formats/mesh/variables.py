@@ -186,5 +186,8 @@ def _typed(name: str, text: str, model: Any) -> Any:
 
 def unlisted(mesh: Mesh, annotations: Mapping[str, str]) -> list[str]:
     """Warn of override annotations that the mesh does not list: they change nothing."""
-    names = sorted([key[len(OVERRIDE) :] for key in annotations if key.startswith(OVERRIDE)])
+    names = [key[len(OVERRIDE) :] for key in annotations if key.startswith(OVERRIDE)]
+    if not names:
+        return names
+    names.sort()
     return [f"mesh {mesh} lists no override `{name}`: the annotation changes nothing" for name in names if name not in mesh.spec.overrides]
