@@ -7,6 +7,7 @@ import pytest
 from mesh_injector import documents, reasons, store
 from mesh_injector.errors import InjectionError, Problem
 from mesh_injector.formats import mesh
+from mesh_injector.formats.mesh import config_maps
 from mesh_injector.formats.mesh.load import Loaded
 from mesh_injector.formats.mesh.mesh import Mesh
 from mesh_injector.reasons import CODES, Reason
@@ -278,6 +279,34 @@ def test_a_template_that_cannot_be_found_is_a_fault_of_the_mesh_and_told_at_its_
     assert told.where.startswith(f"{where}, spec.sidecarPatchConfigMap")
     assert told.fix
     assert told.excerpt
+
+
+def test_a_config_map_without_our_label_is_told_where_the_label_goes() -> None:
+    unlabelled = CONFIG_MAP.replace(LABELLED, "{name: sidecar, namespace: mesh-system}")
+    parsed = [one for number, text in enumerate((a_mesh(), unlabelled)) for one in documents.parse(text, f"{number}.yaml").documents]
+    (told,) = mesh.load(parsed).problems
+    place = parsed[1].locate(("metadata",), key=True)
+    assert told.fix == f'add `mesh-injector.io/template: "true"` to its `metadata.labels`, at {place}'
+    assert str(place).startswith("1.yaml:")
+
+
+@pytest.mark.parametrize(("name", "namespace", "meant"), [("sidecra", "", True), ("other", "", False), ("sidecra", "shop", False)])
+def test_a_wrong_name_of_a_config_map_gets_the_one_that_was_meant_in_that_namespace(name: str, namespace: str, meant: bool) -> None:
+    ref = f"{REF}: {{name: {name}, namespace: {namespace or 'mesh-system'}}}"
+    _, told = faulty(a_mesh("shop", "mesh-system", ref), CONFIG_MAP)
+    assert told.fix.startswith("did you mean `sidecar`? Else create it") is meant
+
+
+def test_a_config_map_without_our_label_is_not_suggested() -> None:
+    _, told = faulty(a_mesh("shop", "mesh-system", f"{REF}: {{name: sidecra}}"), CONFIG_MAP.replace('"true"', '"false"'))
+    assert "did you mean" not in told.fix
+
+
+def test_very_many_wrong_names_are_likened_within_the_bounds() -> None:
+    """Each likening takes milliseconds, and a load waits for all of them."""
+    meshes = [a_mesh(f"m-{number}", "mesh-system", f"{REF}: {{name: sidecra}}") for number in range(config_maps.SUGGESTIONS + 5)]
+    told = load(*meshes, CONFIG_MAP).problems
+    assert sum("did you mean" in one.fix for one in told) == config_maps.SUGGESTIONS
 
 
 def test_the_entries_are_named_where_one_must_be_chosen() -> None:
