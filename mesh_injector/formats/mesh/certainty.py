@@ -3,6 +3,7 @@
 Nothing is said of what some pod might mend by a label, a port, an annotation or a branch that it takes.
 """
 
+from typing import Final
 from weakref import WeakKeyDictionary
 
 from mesh_injector.engine import overlay
@@ -13,6 +14,10 @@ from mesh_injector.formats.mesh.mesh import Mesh
 
 _in_every_branch: WeakKeyDictionary[PatchTemplate, dict[bool, InjectionError | None]] = WeakKeyDictionary()
 """What is known of templates, by `privileged`: an unchanged template keeps its compiled object, and so this."""
+
+_of_values: WeakKeyDictionary[PatchTemplate, dict[tuple[bool, str], InjectionError | None]] = WeakKeyDictionary()
+"""The same with values of meshes, of which many may have the same."""
+_REMEMBERED: Final = 64
 
 
 def fault(mesh: Mesh, template: PatchTemplate) -> InjectionError | None:
@@ -43,8 +48,13 @@ def _of_the_values(mesh: Mesh, template: PatchTemplate) -> InjectionError | None
         settled = sketch.settled(mesh, template)
     except InjectionError:
         return None  # the stand-in pod lacks something, so nothing is known of its rendering
-    error = sketch.in_every_branch(template, settled, privileged=mesh.privileged) if settled else None
-    return error and _bare(error)
+    known, key = _of_values.setdefault(template, {}), (mesh.privileged, repr(settled))
+    if settled and key not in known:
+        error = sketch.in_every_branch(template, settled, privileged=mesh.privileged)
+        if len(known) >= _REMEMBERED:
+            known.clear()
+        known[key] = error and _bare(error)
+    return known.get(key)
 
 
 def _rendering(mesh: Mesh, template: PatchTemplate) -> InjectionError | None:

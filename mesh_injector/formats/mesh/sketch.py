@@ -28,6 +28,8 @@ Path = tuple[str | int, ...]
 BRANCHES: Final = 100
 """So many branches, and so many characters of their texts, are looked at for what is wrong in all of them: a load waits for that."""
 CHARACTERS: Final = 128 * 1024
+OF_VALUES: Final = 8
+"""By so much less is looked at for what is settled, since that is done for each mesh, and not once for a template."""
 
 NOTHING_SETTLED: Final[Mapping[Place, Any]] = MappingProxyType({})
 
@@ -116,10 +118,10 @@ def in_every_branch(template: PatchTemplate, settled: Mapping[Place, Any] = NOTH
     Of outputs that are `settled` the value counts, of others only what stands around them.
     """
     common: dict[tuple[str, str, str], InjectionError] | None = None
-    characters = 0
+    characters, less = 0, OF_VALUES if settled else 1
     for number, branch in enumerate(itertools.chain(template.branches(), template.branches(loops=False))):
         characters += len(branch.text)
-        if number >= BRANCHES or characters > CHARACTERS:
+        if number >= BRANCHES // less or characters > CHARACTERS // less:
             return None
         told = {_same(error): error for error, _ in _judged(template, branch, settled, privileged=privileged)}
         common = told if common is None else {same: error for same, error in common.items() if same in told}
