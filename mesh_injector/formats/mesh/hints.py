@@ -10,7 +10,7 @@ from mesh_injector.documents import Document, Origin, Path
 from mesh_injector.engine.checks import Finding
 from mesh_injector.engine.template import PatchTemplate, Rendered
 from mesh_injector.engine.template.source import Fault
-from mesh_injector.engine.template.values import suggestion
+from mesh_injector.engine.template.values import nearest, suggestion
 from mesh_injector.errors import InjectionError, Problem
 from mesh_injector.formats.mesh import lacks, refs, sketch, variables
 from mesh_injector.formats.mesh.config_maps import TemplateKey
@@ -53,12 +53,13 @@ def _overrides(mesh: Mesh, document: Document) -> Iterator[Problem]:
     for index, name in enumerate(mesh.spec.overrides):
         if name not in mesh.spec.values:
             what = f"the override `{name}` names no value of the mesh, so pods may set any text"
+            meant = nearest(name, (one for one in mesh.spec.values if one not in mesh.spec.overrides))
             yield _in_file(
                 document,
                 document.locate(("spec", "overrides", index)),
                 reasons.OVERRIDE_WITHOUT_VALUE,
                 what,
-                "give it a value in `spec.values`",
+                f"did you mean `{meant}`? Else give it a value in `spec.values`" if meant else "give it a value in `spec.values`",
             )
 
 

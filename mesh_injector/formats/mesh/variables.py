@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Namespace
-from mesh_injector.engine.template import Fault, PatchTemplate
+from mesh_injector.engine.template import Fault, PatchTemplate, Settled
 from mesh_injector.engine.template.names import Lookup
 from mesh_injector.engine.template.values import suggestion
 from mesh_injector.errors import InjectionError
@@ -18,6 +18,8 @@ Texts = tuple[tuple[str, str], ...]
 
 OVERRIDE: Final = "values.mesh-injector.io/"
 
+_OF_THE_MESH: Final = frozenset({"mesh_name", "MeshName", "region", "AwsRegion", "mesh"})
+"""The variables that no pod changes."""
 _PORTS: Final = frozenset({"container_ports", "app_ports", "AppPort"})
 _REGION: Final = frozenset({"region", "AwsRegion"})
 _NODE: Final = frozenset({"virtual_node_name", "VirtualNodeName"})
@@ -105,6 +107,11 @@ def from_context(mesh: Mesh, template: PatchTemplate, context: Context) -> dict[
         "pod": context.pod.whole() if context.pod else {},
     }
     return {name: value for name, value in variables.items() if name in template.named}
+
+
+def settled(mesh: Mesh) -> Settled:
+    """Tell which variables no pod changes; `values` is one where the mesh lists no overrides, else the keys that it does not list."""
+    return Settled(_OF_THE_MESH, "values", mesh.spec.overrides) if mesh.spec.overrides else Settled(_OF_THE_MESH | {"values"})
 
 
 def container_ports(pod: Pod) -> list[int]:

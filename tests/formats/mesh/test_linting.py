@@ -218,3 +218,25 @@ def test_a_template_that_stands_alone_in_a_file_gets_the_same_hints() -> None:
 def test_what_is_no_container_is_told_and_not_looked_into(containers: str) -> None:
     (one,) = linting.of_template(f"spec: {{containers: {containers}}}\n", "t.yaml")[:1]
     assert one.severity is Severity.ERROR
+
+
+def test_values_that_break_a_template_are_told_each_at_its_output_also_of_a_mesh_that_is_off() -> None:
+    text = container("    args: [{{ app_ports }}]", "    tty: {{ values.tty }}", "    stdin: {{ values.stdin }}")
+    told = [codes(a_mesh("values: {tty: fast, stdin: slow}", f"enableAutoInject: {on}"), a_template(text)) for on in ("true", "false")]
+    assert [one for one in told[0] if one[0] == "error"] == [("error", "MI401")] * 2
+    assert told[1] == told[0]
+
+
+def test_an_override_that_is_nearly_a_value_gets_the_one_that_was_meant() -> None:
+    (told,) = [
+        one.problem
+        for one in found(a_mesh("values: {debug: a}", "overrides: [debgu]"), a_template(container()))
+        if one.problem.code == "MI701"
+    ]
+    assert told.fix == "did you mean `debug`? Else give it a value in `spec.values`"
+    (told,) = [
+        one.problem
+        for one in found(a_mesh("values: {debug: a}", "overrides: [zone]"), a_template(container()))
+        if one.problem.code == "MI701"
+    ]
+    assert told.fix == "give it a value in `spec.values`"
