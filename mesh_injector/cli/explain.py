@@ -159,7 +159,7 @@ def as_json(told: Told) -> dict[str, Any]:
         "mesh": outcome.mesh or None,
         "template": outcome.template or None,
         "message": outcome.message or None,
-        "warnings": [*admission.warnings(outcome), *subject.owned],
+        "warnings": [*admission.warnings(outcome), *subject.cautions],
         "checks": [{"mesh": check.mesh, "matched": check.matched, "why": check.why} for check in told.checks],
         "patch": subject.of_document(outcome.operations) or None,
     }

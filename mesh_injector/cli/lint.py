@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from mesh_injector import store
-from mesh_injector.cli import exits, flags, forms, given, source
+from mesh_injector.cli import exits, flags, forms, given, jobs, source
 from mesh_injector.cli.flags import flag
 from mesh_injector.cli.given import Given
 from mesh_injector.cli.terminal import Terminal
@@ -83,7 +83,8 @@ def _find(own: Given, beside: Given, home: str) -> tuple[list[Finding], list[Fin
     """
     documents, problems = store.expanded((*beside.documents, *own.documents), (*beside.problems, *own.problems))
     found, broken = [], []
-    for finding in linting.findings(documents, problems, home, {**own.unread, **beside.unread}):
+    waiting = linting.warnings(documents, jobs.problems(documents, home))
+    for finding in (*linting.findings(documents, problems, home, {**own.unread, **beside.unread}), *waiting):
         if finding.place.source not in beside.files:
             found.append(finding)
         elif finding.severity is Severity.ERROR:

@@ -132,7 +132,7 @@ def _facts(told: Told) -> Iterator[tuple[Any, ...]]:
     yield from _stranger(told)
     yield from _gifts(told)
     yield from _changes(told)
-    for warning in (*outcome.warnings, *told.subject.owned):
+    for warning in (*outcome.warnings, *told.subject.cautions):
         yield "warning", (warning, "yellow")
     yield from _error(told)
 
