@@ -27,7 +27,7 @@ class Output(StrEnum):
 
 def lint(  # noqa: PLR0913 # the parameters are the command's flags
     paths: Annotated[
-        list[str] | None, typer.Argument(metavar="[FILE|DIR]...", callback=flags.named, help="The same as -f, as pre-commit gives it.")
+        list[str] | None, typer.Argument(metavar="FILE|DIR", callback=flags.named, help="The same as -f, as pre-commit gives it.")
     ] = None,
     files: Annotated[
         list[str] | None,
@@ -41,7 +41,7 @@ def lint(  # noqa: PLR0913 # the parameters are the command's flags
     color: flags.ColorFlag = flags.Color.AUTO,
     quiet: flags.Quiet = False,
 ) -> int:
-    """Find what is wrong with Meshes and templates, before there is a pod.
+    """Find what is wrong with Meshes and templates, without a pod.
 
     Files given by --source are read beside those of -f, so that a Mesh finds its ConfigMap, and are not judged themselves (without -f
     they are); what is broken in them is told on stderr. Exit 0 when there is no error, 1 when there is one, 3 when a document cannot
