@@ -107,6 +107,14 @@ def findings(
     return tuple(sorted(found.found.values(), key=_order))
 
 
+def warnings(documents: Iterable[Document], problems: Iterable[Problem]) -> tuple[Finding, ...]:
+    """Make warnings of what was found of documents elsewhere, each at its place."""
+    found = _Findings(tuple({document.origin.source for document in documents} - {""}))
+    for problem in problems:
+        found.tell(Severity.WARNING, problem)
+    return tuple(found.found.values())
+
+
 def of_template(text: str, file: str) -> tuple[Finding, ...]:
     """Find everything that can be told of a template that stands alone in a file."""
     found = _Findings((file,))
