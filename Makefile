@@ -14,7 +14,7 @@ FLOORS := $(addprefix tests/,documents engine formats test_admission.py test_cor
 	test_validation.py test_workloads.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz bench drills check format golden schema crd chart coverage mutants controlplane judge capture plugin image clean
+.PHONY: help run test fuzz bench drills check docs picture format golden schema crd chart coverage mutants controlplane judge capture plugin image clean
 
 help: ## print this help
 	@printf 'mesh-injector: a Kubernetes sidecar injector\n\n'
@@ -51,6 +51,12 @@ check: $(READY) ## ruff format, ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(READY) ## build the documentation as a site into dist/site; a link, anchor or page that is missing ends it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+picture: $(READY) ## draw docs/demo.svg anew, from what the demo shows
+	$(BIN)/python scripts/draw_picture.py
 
 format: $(READY) ## let ruff format and mend what it can
 	$(BIN)/ruff format .

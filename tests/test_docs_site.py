@@ -1,0 +1,52 @@
+"""The documentation as a whole: every page is on the site, and every link and anchor of every page of the project leads somewhere."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SITE = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [*sorted(ROOT.glob("*.md")), *DOCS, *sorted(ROOT.glob("corpora/**/*.md")), *sorted(ROOT.glob("charts/**/*.md"))]
+
+
+def prose(page: Path) -> str:
+    """A page without its code: a link in an example is no link."""
+    return re.sub(r"```.*?```|`[^`\n]*`(?!\]\()", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as code hosts and the site make them."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def leads_nowhere(page: Path, link: str) -> bool:
+    path, _, anchor = link.partition("#")
+    target = (page.parent / path).resolve() if path else page
+    return not target.exists() or (anchor != "" and anchor not in anchors(target))
+
+
+def test_every_page_is_in_the_navigation_once() -> None:
+    navigation = SITE.partition("\nnav:\n")[2]
+    assert sorted(re.findall(r"[\w/-]+\.md", navigation)) == sorted(str(page.relative_to(ROOT / "docs")) for page in DOCS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!\w+:)([^)\s]+)\)", prose(page))
+    assert [link for link in links if leads_nowhere(page, link)] == []
+
+
+def test_the_site_is_built_strictly(tmp_path: Path) -> None:
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path / "site"],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr
+    made = {str(page.relative_to(tmp_path / "site").with_suffix(".md")) for page in (tmp_path / "site").rglob("*.html")}
+    assert {str(page.relative_to(ROOT / "docs")).replace("README", "index") for page in DOCS} <= made
