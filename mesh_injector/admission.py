@@ -15,8 +15,7 @@ Source: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admis
 import base64
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -86,8 +85,7 @@ _ANYTHING: Final = msgspec.json.Decoder(_AnyReview)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-@dataclass(frozen=True, slots=True)
-class AdmissionRequest:
+class AdmissionRequest(msgspec.Struct, frozen=True):
     """What an API server asks, whatever version it speaks. `pod` is None when there is nothing for us to decide.
 
     `fault` is what makes it impossible to decide: the pod is refused with it.
@@ -98,6 +96,10 @@ class AdmissionRequest:
     namespace: str
     pod: Pod | None
     fault: InjectionError | None = None
+
+    def refused(self, fault: InjectionError) -> Self:
+        """The same request, which cannot be decided."""
+        return msgspec.structs.replace(self, fault=fault)
 
 
 def decode(body: bytes) -> AdmissionRequest:
@@ -112,7 +114,7 @@ def decode(body: bytes) -> AdmissionRequest:
         review = _review_of(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if begun := recognized(body):
-            return replace(begun, fault=no_pod(error))
+            return begun.refused(no_pod(error))
         raise _refuse(f"the body is no AdmissionReview: {_short(error)}") from error
     if review.kind != "AdmissionReview" or review.api_version not in VERSIONS:
         raise _refuse(f"the body is {review.api_version[:60]!r} {review.kind[:60]!r}, not an AdmissionReview of {' or '.join(VERSIONS)}")

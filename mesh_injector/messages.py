@@ -171,6 +171,21 @@ _OTHERS: Final[dict[str, Meaning]] = {
         "Pods without it are refused.",
         "Add it, or correct the name; nothing is wrong where every selected pod has it.",
     ),
+    reasons.IMAGE_INVALID: Meaning(
+        "ImageInvalid",
+        "An image is no image reference: a space, upper case in the repository, a digest that is none. Nodes cannot pull it.",
+        "Write `registry/repository:tag`, the repository in lower case.",
+    ),
+    reasons.PORT_UNKNOWN: Meaning(
+        "PortUnknown",
+        "A probe or lifecycle handler names a port that its container does not have, so it always fails.",
+        "Name one of the container's `ports`, or write a number.",
+    ),
+    reasons.NEVER_FINISHES: Meaning(
+        "NeverFinishes",
+        "A Job or CronJob that is linted beside the Mesh gets a container that may run on when the work is done, and then never finishes.",
+        "Write it under `initContainers` with `restartPolicy: Always`; leave it where it ends by itself.",
+    ),
 }
 MEANINGS: Final[dict[str, Meaning]] = dict(
     sorted(({CODES[reason]: Meaning(reason.value, *texts) for reason, texts in _OF_REASONS.items()} | _OTHERS).items())

@@ -14,6 +14,7 @@ from mesh_injector.engine.rules import Namespace
 from mesh_injector.errors import ConfigError, InjectionError, Problem
 from mesh_injector.formats import mesh
 from mesh_injector.formats.mesh import Loaded, MeshRules
+from mesh_injector.reasons import Reason
 
 NAME_LABEL: Final = "kubernetes.io/metadata.name"
 _NOTHING: Final[Mapping[str, Any]] = {}
@@ -97,7 +98,8 @@ def modes(snapshot: Snapshot) -> dict[str, str]:
 
 
 def templates_valid(snapshot: Snapshot) -> dict[str, bool]:
-    """Whether the newest text of its template is in force, for each mesh: not where it has none, or where the last good one serves on.
+    """Whether the newest text of its template is in force, for each mesh: not where it has none, where it is wrong for every pod, or where
+    the last good one serves on. A region that the mesh lacks is no fault of the template.
 
     A mesh that is off and has no template is left out, since it may be incomplete.
     """
@@ -106,7 +108,11 @@ def templates_valid(snapshot: Snapshot) -> dict[str, bool]:
     }
     newest = {id(template) for key, template in snapshot.loaded.templates.items() if _entry(config_maps, key) == template.source.text}
     meshes = (mesh for mesh in snapshot.loaded.meshes if mesh.template or mesh.spec.enable_auto_inject)
-    return {str(mesh): id(mesh.template) in newest for mesh in meshes}
+    return {str(mesh): id(mesh.template) in newest and _is_usable(mesh.fault) for mesh in meshes}
+
+
+def _is_usable(fault: InjectionError | None) -> bool:
+    return fault is None or fault.reason is Reason.REGION_MISSING
 
 
 def _entry(config_maps: Mapping[tuple[str, str], Document], key: tuple[str, str, str]) -> Any:

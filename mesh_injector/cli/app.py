@@ -15,38 +15,38 @@ from typer.core import TyperCommand, TyperGroup
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": (
         "mesh_injector.cli.demo",
-        "Show the whole path: start the HTTPS webhook on the samples, send it real AdmissionReviews, show what happened; ends by itself.",
+        "Show the whole path: the HTTPS webhook, on the samples. It is sent real AdmissionReviews, tells what happened, and ends.",
     ),
     "serve": (
         "mesh_injector.cli.serve",
-        "Serve the webhook over HTTPS; a change of the source is live at once, a broken one leaves the last good one serving.",
+        "Serve the webhook over HTTPS. A change of the source is live at once, a broken one leaves the last good one serving.",
     ),
-    "inject": ("mesh_injector.cli.inject", "Inject pods and workloads offline, exactly as the webhook would."),
-    "uninject": ("mesh_injector.cli.uninject", "Take out of pods and workloads exactly what was injected, as their record lists it."),
+    "inject": ("mesh_injector.cli.inject", "Inject pods and workloads offline, just as the webhook would."),
+    "uninject": ("mesh_injector.cli.uninject", "Take out of pods and workloads exactly what was injected. Their record lists it."),
     "explain": (
         "mesh_injector.cli.explain",
-        "Explain why a pod is injected, or why not: every mesh considered, and what to change.",
+        "Explain why a pod is injected, or why not. It tells every mesh considered, and what to change.",
     ),
-    "render": ("mesh_injector.cli.render", "Render a mesh's template for pods, or for a stand-in pod when no file is given."),
-    "lint": ("mesh_injector.cli.lint", "Find what is wrong with Meshes and templates, before there is a pod."),
-    "diff": ("mesh_injector.cli.diff", "Show what a new template or Mesh would change for pods, before it is applied."),
-    "test": ("mesh_injector.cli.test", "Run your own tests of your templates: files named mesh-injector-test.yaml beside them."),
-    "manifests": ("mesh_injector.cli.manifests", "Print what is to be installed on a cluster, as YAML for kubectl apply."),
+    "render": ("mesh_injector.cli.render", "Render a mesh's template for pods. Without a file it is rendered for a stand-in pod."),
+    "lint": ("mesh_injector.cli.lint", "Find what is wrong with Meshes and templates, without a pod."),
+    "diff": ("mesh_injector.cli.diff", "Show what a new template or Mesh would change for pods. Nothing is applied."),
+    "test": ("mesh_injector.cli.test", "Run your own tests of your templates. They are files named mesh-injector-test.yaml beside them."),
+    "manifests": ("mesh_injector.cli.manifests", "Print what is to be installed on a cluster. It is YAML for kubectl apply."),
     "certs": (
         "mesh_injector.cli.certs",
-        "Show the certificate that serves and the CAs that API servers are told, or have it renewed.",
+        "Show the serving certificate and its CAs, or have it renewed. The CAs are those that API servers are told.",
     ),
     "check": (
         "mesh_injector.cli.check",
-        "Check whether the installation is healthy, with your own rights: what you may not see is told, and is no failure.",
+        "Check whether the installation is healthy. It has your own rights: what you may not see is told, and is no failure.",
     ),
     "status": (
         "mesh_injector.cli.status",
-        "Show which pods are injected, by which mesh and template, which are outdated and how to move them, and which were missed.",
+        "Show which pods are injected, outdated or missed. It tells by which mesh and template, and how to move them.",
     ),
     "version": (
         "mesh_injector.cli.version",
-        "Print the version, and what matters in a report of a bug: commit, Python, and the Kubernetes whose pods are known.",
+        "Print the version, and what a report of a bug needs. That is the commit, Python, and the Kubernetes whose pods are known.",
     ),
 }
 """The module of each command, which has a function of the command's name, and the first line of that function's docstring."""

@@ -52,7 +52,7 @@ def certs(  # noqa: PLR0913 # the parameters are the command's flags
     color: flags.ColorFlag = flags.Color.AUTO,
     quiet: flags.Quiet = False,
 ) -> int:
-    """Show the certificate that serves and the CAs that API servers are told, or have it renewed.
+    """Show the serving certificate and its CAs, or have it renewed. The CAs are those that API servers are told.
 
     `certs renew` asks the leader by an annotation of the Secret, with your own rights, and waits; with --ca it renews the CA too. Exit 0
     when all is well, 1 when the certificate cannot serve or an entry does not trust it, or a renewal was not done in time.

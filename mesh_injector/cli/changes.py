@@ -106,7 +106,7 @@ def _report(judged: Sequence[Judged[Answer]], problems: Sequence[Problem], termi
         elif rows:
             mesh = f", mesh {outcome.mesh}" if outcome.mesh else ""
             terminal.say(f"{outcome.verdict:10} {subject.workload.label} ({subject.namespace.name}){mesh}: {outcome.why}")
-        for warning in (*subject.outcome.warnings, *subject.owned):
+        for warning in (*subject.outcome.warnings, *subject.cautions):
             terminal.say(f"warning: {subject.workload.label}: {warning}", style="yellow")
     for problem in problems:
         terminal.problem(problem)

@@ -31,7 +31,7 @@ def check(  # noqa: PLR0913 # the parameters are the command's flags
     color: flags.ColorFlag = flags.Color.AUTO,
     quiet: flags.Quiet = False,
 ) -> int:
-    """Check whether the installation is healthy, with your own rights: what you may not see is told, and is no failure.
+    """Check whether the installation is healthy. It has your own rights: what you may not see is told, and is no failure.
 
     Exit 0 when nothing is wrong (warnings allowed), 1 when something is, 4 when the cluster cannot be reached or shows you nothing.
 

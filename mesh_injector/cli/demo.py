@@ -23,7 +23,7 @@ def demo(
     keep: Annotated[bool, flag("--keep", help="Go on serving until Ctrl-C.")] = False,
     color: flags.ColorFlag = flags.Color.AUTO,
 ) -> int:
-    """Show the whole path: start the HTTPS webhook on the samples, send it real AdmissionReviews, show what happened; ends by itself.
+    """Show the whole path: the HTTPS webhook, on the samples. It is sent real AdmissionReviews, tells what happened, and ends.
 
     Examples:
 

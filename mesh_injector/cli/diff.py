@@ -49,7 +49,7 @@ def diff(  # noqa: PLR0913 # the parameters are the command's flags
     color: flags.ColorFlag = flags.Color.AUTO,
     quiet: flags.Quiet = False,
 ) -> int:
-    """Show what a new template or Mesh would change for pods, before it is applied.
+    """Show what a new template or Mesh would change for pods. Nothing is applied.
 
     What NEW holds takes the place of the same objects of --source, the rest stays. Without -f it is shown for a stand-in pod of each
     mesh. Exit 0 when nothing changes, 1 when something does or NEW does not load, 3 when a document cannot be read.

@@ -31,7 +31,7 @@ class Output(StrEnum):
 
 
 def explain(  # noqa: PLR0913 # the parameters are the command's flags
-    live: Annotated[list[str] | None, typer.Argument(metavar="[pod/NAME]…", help="Pods of the cluster, in the namespace of -n.")] = None,
+    live: Annotated[list[str] | None, typer.Argument(metavar="pod/NAME", help="Pods of the cluster, in the namespace of -n.")] = None,
     files: flags.OptionalFiles = None,
     sources: flags.Sources = None,
     kubeconfig: flags.Kubeconfig = "",
@@ -52,10 +52,11 @@ def explain(  # noqa: PLR0913 # the parameters are the command's flags
     color: flags.ColorFlag = flags.Color.AUTO,
     quiet: flags.Quiet = False,
 ) -> int:
-    """Explain why a pod is injected, or why not: every mesh considered, and what to change.
+    """Explain why a pod is injected, or why not. It tells every mesh considered, and what to change.
 
     With pod/NAME, or -n and -l where a source is the cluster, it explains pods that are there; where there are none, and without a
-    cluster, the pod that would have those labels. Exit 0 when all pods are injected, 1 when one is not, 3 when a document cannot be read.
+    cluster, the pod that would have those labels. Exit 0 when all pods are injected, 1 when one is not, 3 when a document cannot be
+    read, 4 when a cluster that is asked cannot be reached or refuses.
 
     Examples:
 
@@ -159,7 +160,7 @@ def as_json(told: Told) -> dict[str, Any]:
         "mesh": outcome.mesh or None,
         "template": outcome.template or None,
         "message": outcome.message or None,
-        "warnings": [*admission.warnings(outcome), *subject.owned],
+        "warnings": [*admission.warnings(outcome), *subject.cautions],
         "checks": [{"mesh": check.mesh, "matched": check.matched, "why": check.why} for check in told.checks],
         "patch": subject.of_document(outcome.operations) or None,
     }

@@ -19,7 +19,7 @@ def inject(  # noqa: PLR0913 # the parameters are the command's flags
     color: flags.ColorFlag = flags.Color.AUTO,
     quiet: flags.Quiet = False,
 ) -> int:
-    """Inject pods and workloads offline, exactly as the webhook would.
+    """Inject pods and workloads offline, just as the webhook would.
 
     Every document comes out, in order; those it does not touch unchanged. A report is on stderr. Exit 1 when a pod is refused,
     3 when a document cannot be read.

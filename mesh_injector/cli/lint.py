@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from mesh_injector import store
-from mesh_injector.cli import exits, flags, forms, given, source
+from mesh_injector.cli import exits, flags, forms, given, jobs, source
 from mesh_injector.cli.flags import flag
 from mesh_injector.cli.given import Given
 from mesh_injector.cli.terminal import Terminal
@@ -27,7 +27,7 @@ class Output(StrEnum):
 
 def lint(  # noqa: PLR0913 # the parameters are the command's flags
     paths: Annotated[
-        list[str] | None, typer.Argument(metavar="[FILE|DIR]...", callback=flags.named, help="The same as -f, as pre-commit gives it.")
+        list[str] | None, typer.Argument(metavar="FILE|DIR", callback=flags.named, help="The same as -f, as pre-commit gives it.")
     ] = None,
     files: Annotated[
         list[str] | None,
@@ -41,7 +41,7 @@ def lint(  # noqa: PLR0913 # the parameters are the command's flags
     color: flags.ColorFlag = flags.Color.AUTO,
     quiet: flags.Quiet = False,
 ) -> int:
-    """Find what is wrong with Meshes and templates, before there is a pod.
+    """Find what is wrong with Meshes and templates, without a pod.
 
     Files given by --source are read beside those of -f, so that a Mesh finds its ConfigMap, and are not judged themselves (without -f
     they are); what is broken in them is told on stderr. Exit 0 when there is no error, 1 when there is one, 3 when a document cannot
@@ -83,7 +83,8 @@ def _find(own: Given, beside: Given, home: str) -> tuple[list[Finding], list[Fin
     """
     documents, problems = store.expanded((*beside.documents, *own.documents), (*beside.problems, *own.problems))
     found, broken = [], []
-    for finding in linting.findings(documents, problems, home, {**own.unread, **beside.unread}):
+    waiting = linting.warnings(documents, jobs.problems(documents, home))
+    for finding in (*linting.findings(documents, problems, home, {**own.unread, **beside.unread}), *waiting):
         if finding.place.source not in beside.files:
             found.append(finding)
         elif finding.severity is Severity.ERROR:

@@ -56,7 +56,7 @@ def manifests(
     ] = 2,
     quiet: flags.Quiet = False,
 ) -> int:
-    """Print what is to be installed on a cluster, as YAML for kubectl apply.
+    """Print what is to be installed on a cluster. It is YAML for kubectl apply.
 
     The files are those of config/ for kustomize, and a Helm chart has the same objects. With another namespace than mesh-system it
     stands wherever it is named.

@@ -48,7 +48,7 @@ def render(  # noqa: PLR0913 # the parameters are the command's flags
     color: flags.ColorFlag = flags.Color.AUTO,
     quiet: flags.Quiet = False,
 ) -> int:
-    """Render a mesh's template for pods, or for a stand-in pod when no file is given.
+    """Render a mesh's template for pods. Without a file it is rendered for a stand-in pod.
 
     Selectors are not asked: this shows the template, `inject` and `explain` show the decision. Exit 1 when it does not render.
 

@@ -62,7 +62,7 @@ def serve(  # noqa: PLR0913 # the parameters are the command's flags
     verbose: Annotated[bool, flag("-v", "--verbose", help="A log line for every review, not only for refusals.")] = False,
     quiet: flags.Quiet = False,
 ) -> int:
-    """Serve the webhook over HTTPS; a change of the source is live at once, a broken one leaves the last good one serving.
+    """Serve the webhook over HTTPS. A change of the source is live at once, a broken one leaves the last good one serving.
 
     POST AdmissionReviews to /mutate. The health port has /livez, /readyz and /metrics. SIGTERM drains and ends, SIGHUP reads source and
     certificate anew.

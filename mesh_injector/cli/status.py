@@ -37,7 +37,7 @@ def status(  # noqa: PLR0913 # the parameters are the command's flags
     color: flags.ColorFlag = flags.Color.AUTO,
     quiet: flags.Quiet = False,
 ) -> int:
-    """Show which pods are injected, by which mesh and template, which are outdated and how to move them, and which were missed.
+    """Show which pods are injected, outdated or missed. It tells by which mesh and template, and how to move them.
 
     Pods that no mesh selects are only counted. Exit 0 when none is outdated or missed, 1 when one is, 4 when pods or Meshes cannot be
     read.

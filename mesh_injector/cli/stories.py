@@ -10,6 +10,7 @@ from mesh_injector.cli import remedies, subjects, whence
 from mesh_injector.cli.screen import Part
 from mesh_injector.cli.subjects import Subject
 from mesh_injector.cli.terminal import Terminal, verdict
+from mesh_injector.documents import scalar
 from mesh_injector.engine import address, pipeline, record
 from mesh_injector.engine.pipeline import Outcome, Story, Verdict
 from mesh_injector.engine.pod import Pod
@@ -132,7 +133,7 @@ def _facts(told: Told) -> Iterator[tuple[Any, ...]]:
     yield from _stranger(told)
     yield from _gifts(told)
     yield from _changes(told)
-    for warning in (*outcome.warnings, *told.subject.owned):
+    for warning in (*outcome.warnings, *told.subject.cautions):
         yield "warning", (warning, "yellow")
     yield from _error(told)
 
@@ -165,7 +166,8 @@ def _gifts(told: Told) -> Iterator[tuple[Any, ...]]:
 
 
 def _short(value: Any) -> str:
-    text = errors.printable(value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False))
+    is_plain = isinstance(value, str) and scalar.plain(value) == value  # what looks like a number and is text is quoted
+    text = errors.printable(value if is_plain else json.dumps(value, ensure_ascii=False))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters)"
 
 

@@ -9,10 +9,10 @@ import jsonpatch
 import typer
 
 from mesh_injector import directory, documents, reasons, workloads
-from mesh_injector.cli import mistyped
+from mesh_injector.cli import cautions, mistyped
 from mesh_injector.documents import Document
 from mesh_injector.engine import pipeline, selector
-from mesh_injector.engine.pipeline import Outcome
+from mesh_injector.engine.pipeline import Outcome, Verdict
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Namespace, Operation
 from mesh_injector.engine.selector import Selector
@@ -72,10 +72,13 @@ class Subject(Generic[AnswerT_co]):
         return [{**operation, "path": prefix + operation["path"]} for operation in operations]
 
     @property
-    def owned(self) -> list[str]:
-        """Warn that changing what a controller owns has no effect."""
+    def cautions(self) -> list[str]:
+        """Warn of what the webhook says nothing of: that changing what a controller owns has no effect, and what is seldom meant."""
         owner = self.workload.controlled_by
-        return [f"{owner} controls it, so changing it has no effect; change {owner.partition('/')[0]} instead"] if owner else []
+        told = [f"{owner} controls it, so changing it has no effect; change {owner.partition('/')[0]} instead"] if owner else []
+        if self.outcome.verdict == Verdict.INJECTED:
+            told += cautions.of(self.workload, self.outcome.patch, apply(self.workload.pod, self.outcome.patch))
+        return told
 
     @property
     def changed(self) -> dict[str, Any]:

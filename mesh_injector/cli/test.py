@@ -29,7 +29,7 @@ class Output(StrEnum):
 def test(  # noqa: PLR0913 # the parameters are the command's flags
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FILE|DIR]...", callback=flags.named, help="Test files, or folders of them. Default: the current folder."),
+        typer.Argument(metavar="FILE|DIR", callback=flags.named, help="Test files, or folders of them. Default: the current folder."),
     ] = None,
     sources: Annotated[
         list[str] | None,
@@ -52,7 +52,7 @@ def test(  # noqa: PLR0913 # the parameters are the command's flags
     color: flags.ColorFlag = flags.Color.AUTO,
     quiet: flags.Quiet = False,
 ) -> int:
-    """Run your own tests of your templates: files named mesh-injector-test.yaml beside them.
+    """Run your own tests of your templates. They are files named mesh-injector-test.yaml beside them.
 
     A test says a pod and what must come out of it. --source is read instead of the source that each file names. Exit 0 when all
     tests pass, 1 when one fails, 3 when a test file is wrong.

@@ -18,7 +18,7 @@ def uninject(  # noqa: PLR0913 # the parameters are the command's flags
     color: flags.ColorFlag = flags.Color.AUTO,
     quiet: flags.Quiet = False,
 ) -> int:
-    """Take out of pods and workloads exactly what was injected, as their record lists it.
+    """Take out of pods and workloads exactly what was injected. Their record lists it.
 
     Every document comes out, in order; those without a record unchanged. A report is on stderr. Exit 1 when an annotation is no
     record, 3 when a document cannot be read.

@@ -22,7 +22,7 @@ class Output(StrEnum):
 
 
 def version(output: Annotated[Output, flag("-o", "--output", help="text or json.")] = Output.TEXT) -> int:
-    """Print the version, and what matters in a report of a bug: commit, Python, and the Kubernetes whose pods are known.
+    """Print the version, and what a report of a bug needs. That is the commit, Python, and the Kubernetes whose pods are known.
 
     Examples:
 

@@ -152,7 +152,7 @@ class _OwnList:
             raise _CollidesError
         there = tuple([name for name in ADDED_TO if container.has(name)])
         for name in there:
-            keys = container.keys(name, ADDED_TO[name]) if name in added_to else ()
+            keys = container.keys(name) if name in added_to else ()
             if keys is None or not added_to.get(name, frozenset()).isdisjoint(keys):
                 raise _CollidesError
         return there

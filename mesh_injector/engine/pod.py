@@ -50,27 +50,40 @@ class Container(msgspec.Struct, frozen=True):
         """Whether it has a member: neither absent nor null. Nothing is decoded for it."""
         return getattr(self, name, _NULL) not in (None, _NULL)
 
-    def keys(self, name: str, key: str) -> set[Any] | None:
-        """The values of one key of the items of a list (`name` of variables, `mountPath` of mounts); None where it is no such list."""
-        return _keys(getattr(self, name), key)
+    def keys(self, name: str) -> set[str] | None:
+        """What the items of a list with keys are told apart by (`mountPath` of mounts, else `name`); None where it is no such list."""
+        return _paths(self.volumeMounts) if name == "volumeMounts" else _names(getattr(self, name))  # type: ignore[attr-defined]
 
 
-class _Keyed(msgspec.Struct, frozen=True):
-    """An item of a list, of which only what it is told apart by is decoded."""
+class _Named(msgspec.Struct, frozen=True):
+    """An item of a list, of which only its name is decoded."""
 
     name: str = ""
+
+
+class _Mount(msgspec.Struct, frozen=True):
+    """A mount, of which only its path is decoded."""
+
     mountPath: str = ""  # noqa: N815 - Kubernetes' name
 
 
 _ANY: Final = msgspec.json.Decoder()
-_ITEMS: Final = msgspec.json.Decoder(list[_Keyed])
+_NAMED: Final = msgspec.json.Decoder(list[_Named])
+_MOUNTS: Final = msgspec.json.Decoder(list[_Mount])
 _NULL: Final = msgspec.Raw(b"null")
 _TRUE: Final = msgspec.Raw(b"true")
 
 
-def _keys(items: msgspec.Raw, key: str) -> set[Any] | None:
+def _names(items: msgspec.Raw) -> set[str] | None:
     try:
-        return {getattr(item, key) for item in _ITEMS.decode(items)}
+        return {item.name for item in _NAMED.decode(items)}
+    except msgspec.ValidationError:
+        return None
+
+
+def _paths(mounts: msgspec.Raw) -> set[str] | None:
+    try:
+        return {mount.mountPath for mount in _MOUNTS.decode(mounts)}
     except msgspec.ValidationError:
         return None
 
@@ -172,9 +185,9 @@ class Pod:
         found = getattr(self._spec, name, None)
         return found if isinstance(found, msgspec.Raw) and found != _NULL else None
 
-    def volume_names(self) -> set[Any] | None:
+    def volume_names(self) -> set[str] | None:
         """The names of the pod's volumes, which it must have; None where they are no such list."""
-        return _keys(self._spec.volumes, "name")
+        return _names(self._spec.volumes)
 
     def metadata_member(self, name: str) -> Any:
         """Decode one of the members of the pod's metadata that a template may bring; None when it is absent or null."""

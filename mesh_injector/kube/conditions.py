@@ -23,7 +23,7 @@ _OF_THE_DOCUMENT: Final = frozenset({Reason.NOT_READY, Reason.SELECTOR_INVALID, 
 _GOOD: Final = {
     READY: "a pod that the mesh selects is injected or refused",
     "ConfigMapFound": "the ConfigMap is there, with our label and the entry",
-    "TemplateValid": "the template compiles",
+    "TemplateValid": "the template compiles and can work for some pod",
     "SelectorValid": "the selectors are complete and correct",
     "Registered": "the API server asks about the pods that the mesh selects",
 }

@@ -14,7 +14,6 @@ import contextlib
 import logging
 import secrets
 import time
-from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -108,7 +107,7 @@ class ReviewEndpoint:
             request = admission.recognized(body)
             if request is None:
                 raise
-            return replace(request, fault=self._bug(request))
+            return request.refused(self._bug(request))
 
     async def _in_turn(self, request: AdmissionRequest, scope: Scope) -> bytes:
         """Answer a review when its turn comes, or refuse it when its time is over, and whatever happens: a 400 would be taken for a yes."""
@@ -122,7 +121,7 @@ class ReviewEndpoint:
         except Exception:  # noqa: BLE001 - the same as for a bug while it is decided
             began = start = time.monotonic()
             fault = self._bug(request)
-        answer = self._answer(replace(request, fault=fault) if fault else request, began, scope["headers"])
+        answer = self._answer(request.refused(fault) if fault else request, began, scope["headers"])
         self._spend(request, time.monotonic() - start)
         return answer
 

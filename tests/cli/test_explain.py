@@ -47,9 +47,16 @@ def test_the_story_lists_what_is_added_with_its_line_in_the_template(run: Run, m
 def test_the_story_says_what_the_template_got_and_from_where(run: Run) -> None:
     annotated = POD.replace("labels:", "annotations: {values.mesh-injector.io/level: debug}, labels:")
     told = run("explain", "-f", "-", stdin=annotated).stdout
-    assert "gets      app_ports = 80  from the pod's containers\n" in told
+    assert 'gets      app_ports = "80"  from the pod\'s containers\n' in told
     assert "gets      values.level = debug  from the pod's annotation values.mesh-injector.io/level\n" in told
     assert "gets      values.level = info  from the Mesh's spec.values\n" in run("explain", "-f", "-", stdin=POD).stdout
+
+
+@pytest.mark.parametrize(("text", "shown"), [("4222", '"4222"'), ("true", '"true"'), ("", '""'), ("info", "info")])
+def test_text_that_looks_like_another_type_is_shown_in_quotes(run: Run, tmp_path: Path, text: str, shown: str) -> None:
+    (tmp_path / "m.yaml").write_text(MESH.replace("level: info", f"level: '{text}'"), encoding="utf-8")
+    told = run("explain", "-f", "-", "--source", f"{tmp_path}/m.yaml", stdin=POD).stdout
+    assert f"gets      values.level = {shown}  from" in told
 
 
 def test_the_story_says_what_the_template_lacked(run: Run, tmp_path: Path) -> None:

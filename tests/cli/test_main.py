@@ -81,7 +81,10 @@ def test_every_command_has_the_help_that_is_listed_and_an_example(name: str) -> 
 def test_the_help_lists_every_command_and_that_of_a_command_its_flags() -> None:
     listed = call("--help").stdout
     assert all(f"\n  {name} " in listed for name in app.COMMANDS)
+    assert "..." not in listed.partition("Commands:")[2]  # nothing is cut on a narrow terminal
     assert "--home-namespace" in call("lint", "--help").stdout
+    assert call("test", "--help").stdout.splitlines()[0] == "Usage: mesh-injector test [OPTIONS] [FILE|DIR]..."
+    assert call("explain", "--help").stdout.splitlines()[0] == "Usage: mesh-injector explain [OPTIONS] [pod/NAME]..."
 
 
 def test_the_readme_names_every_command() -> None:

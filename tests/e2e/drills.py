@@ -6,6 +6,7 @@ table; `test_drills.py` runs a short set. Each works in a namespace that it make
 
 import argparse
 import contextlib
+import itertools
 import json
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from tests.e2e.processes import Child
 from tests.e2e.stand import Stand
 
 SAMPLES: Final = Path(__file__).parents[2] / "config" / "samples"
+SAMPLE_MESH, SAMPLE_TEMPLATE = yaml.safe_load_all((SAMPLES / "mesh-payments.yaml").read_text(encoding="utf-8"))
 READINESS_SECONDS: Final = 4
 """How long a kubelet takes until a replica that does not answer is out of the Service: two probes, two seconds apart."""
 PATIENCE: Final = 240
@@ -57,7 +59,7 @@ HEADINGS: Final = ("drill", "pods", "pods/s", "refused", "retried", "lost", "un-
 
 def prepare(stand: Stand) -> None:
     """Apply the sample Mesh, and wait until it is Ready."""
-    stand.cluster.apply(*yaml.safe_load_all((SAMPLES / "mesh-payments.yaml").read_text(encoding="utf-8"))).ok()
+    stand.cluster.apply(SAMPLE_MESH, SAMPLE_TEMPLATE).ok()
     stand.cluster.kubectl("wait", "--for=condition=Ready", "mi/payments", "-n", "mesh-system", "--timeout=120s").ok()
 
 
@@ -120,6 +122,29 @@ def killed(stand: Stand, pods: int) -> Result:
         stand.add("two")
 
     return of_burst(stand, "replica killed", pods, kill)
+
+
+def edited(stand: Stand, pods: int) -> Result:
+    """The Mesh is edited all the while, and a second one that matches the same pods and outranks it comes and goes."""
+    payments, template = SAMPLE_MESH, ("patch", "configmap", "envoy-sidecar", "-n", "mesh-system", "--type=merge")
+    second = {**payments, "metadata": {**payments["metadata"], "name": "second"}, "spec": {**payments["spec"], "priority": 10}}
+    text = SAMPLE_TEMPLATE["data"]["patch.yaml.j2"]
+
+    def edit(one: Child) -> None:
+        for number in itertools.count():
+            if not one.lives():
+                break
+            level = {"spec": {"values": {"logLevel": ("info", "debug")[number % 2]}}}
+            stand.cluster.kubectl("patch", "mi/payments", "-n", "mesh-system", "--type=merge", "-p", json.dumps(level)).ok()
+            stand.cluster.apply(second).ok()
+            stand.cluster.kubectl(*template, "-p", json.dumps({"data": {"patch.yaml.j2": f"# {number}\n{text}"}})).ok()
+            stand.cluster.kubectl("delete", "mi/second", "-n", "mesh-system", "--wait=true").ok()
+
+    try:
+        return of_burst(stand, "mesh edited", pods, edit)
+    finally:
+        stand.cluster.kubectl("delete", "mi/second", "-n", "mesh-system", "--ignore-not-found").ok()
+        prepare(stand)
 
 
 def rolled(stand: Stand, pods: int) -> Result:
@@ -186,6 +211,7 @@ def _names(stand: Stand, within: str) -> int:
 
 DRILLS: Final[Mapping[str, tuple[Callable[[Stand, int], Result], int]]] = {
     "burst": (a_burst, 3000),
+    "edited": (edited, 1500),
     "killed": (killed, 1500),
     "rolled": (rolled, 3000),
     "dead": (both_dead, 1000),

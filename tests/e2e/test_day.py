@@ -106,6 +106,7 @@ def test_the_day_of_a_mesh(cluster: Cluster) -> None:
     the_template_is_customised(cluster, digest)
     a_mistake_is_refused(cluster)
     a_mistake_that_nobody_refuses_leaves_the_last_good_one_serving(cluster)
+    a_first_mistake_that_nobody_refuses_is_told(cluster)
     it_is_mended(cluster)
     the_cron_job_gets_injected_pods(cluster)
     the_mesh_is_deleted(cluster)
@@ -157,6 +158,26 @@ def a_mistake_that_nobody_refuses_leaves_the_last_good_one_serving(cluster: Clus
     assert sidecar(a_pod(cluster, "last-good"))["args"][:2] == ["--concurrency", "2"]
     events = partial(cluster.kubectl, "events", "--for=mi/payments", "-n", "mesh-system", "--no-headers")
     processes.eventually(lambda: "UndefinedVariable" in events().ok(), "an event tells it")
+
+
+def a_first_mistake_that_nobody_refuses_is_told(cluster: Cluster) -> None:
+    """A Mesh whose values no pod can override and that was never good; it selects no pod of the day."""
+    config_map = {**CONFIG_MAP, "metadata": {**CONFIG_MAP["metadata"], "name": "fast"}}
+    spec = {
+        **MESH["spec"],
+        "sidecarPatchConfigMap": {"name": "fast"},
+        "injectionSelector": {"podSelector": {"matchLabels": {"app": "fast"}}},
+    }
+    spec["values"] = {**spec["values"], "resources": {"requests": {"cpu": "fast"}}}
+    mesh = {**MESH, "metadata": {**MESH["metadata"], "name": "fast"}, "spec": spec}
+    cluster.apply(config_map, mesh).ok()
+    wait(cluster, "TemplateValid=false", "fast")
+    told = status(cluster, "fast")["conditions"]
+    assert (told["Ready"]["status"], told["TemplateValid"]["reason"]) == ("False", "RenderedInvalidPod")
+    assert "[MI401]" in told["TemplateValid"]["message"]
+    events = partial(cluster.kubectl, "events", "--for=mi/fast", "-n", "mesh-system", "--no-headers")
+    processes.eventually(lambda: "RenderedInvalidPod" in events().ok(), "an event tells it")
+    cluster.kubectl("delete", "mi/fast", "configmap/fast", "-n", "mesh-system").ok()
 
 
 def it_is_mended(cluster: Cluster) -> None:

@@ -15,8 +15,8 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
         yield made
 
 
-@pytest.mark.parametrize("drill", ["burst", "killed", "rolled"])
-def test_a_burst_loses_no_pod_whatever_happens_to_a_replica(stand: Stand, drill: str) -> None:
+@pytest.mark.parametrize("drill", ["burst", "edited", "killed", "rolled"])
+def test_a_burst_loses_no_pod_whatever_happens_to_replicas_and_meshes(stand: Stand, drill: str) -> None:
     judge(stand, drills.DRILLS[drill][0](stand, 300))
 
 

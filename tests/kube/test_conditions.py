@@ -55,6 +55,20 @@ def told(known: Facts) -> dict[str, tuple[str, str]]:
     return {one["type"]: (one["status"], one["reason"]) for one in status(known)["conditions"]}
 
 
+def test_a_first_template_that_the_values_break_for_every_pod_is_not_valid() -> None:
+    template = "spec: {containers: [{name: envoy, image: e, args: [{{ app_ports }}], tty: {{ values.tty }}}]}"
+    known = facts(snapshot(mesh(*GOOD, "values: {tty: fast}"), config_map(template)))
+    assert {name: one for name, one in told(known).items() if one[0] != "True"} == {
+        "Ready": ("False", "RenderedInvalidPod"),
+        "TemplateValid": ("False", "RenderedInvalidPod"),
+    }
+    assert "[MI401]" in message(known, "TemplateValid")
+    assert "serves on" not in message(known, "Ready")
+    mended = facts(snapshot(mesh(*GOOD, "values: {tty: true}"), config_map(template)))
+    assert told(mended)["TemplateValid"] == ("True", "TemplateValid")
+    assert message(mended, "TemplateValid") == "the template compiles and can work for some pod"
+
+
 def message(known: Facts, name: str) -> str:
     return next(str(one["message"]) for one in status(known)["conditions"] if one["type"] == name)
 

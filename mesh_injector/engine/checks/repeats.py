@@ -16,10 +16,23 @@ _SPEC: Final = schema.definition("PodSpec")
 
 def find(spec: Mapping[str, Any]) -> Iterator[Finding]:
     """Find a name twice in one template; the names of containers and init containers are one space."""
-    yield from _twice([(path, container["name"]) for path, container in containers(spec)], "container name")
+    yield from _containers(list(containers(spec)))
     yield from _in({key: value for key, value in spec.items() if key not in CONTAINER_LISTS}, _SPEC, ("spec",))
     for path, container in containers(spec):
         yield from _in(container, _CONTAINER, path)
+
+
+def _containers(found: list[tuple[Path, Mapping[str, Any]]]) -> Iterator[Finding]:
+    """Find a container twice; where one of the two has no image, as in a loop over `container_names`, that one is the pod's own."""
+    has_image: dict[str, set[bool]] = {}
+    for _, container in found:
+        has_image.setdefault(container["name"], set()).add("image" in container)
+    for one in _twice([(path, container["name"]) for path, container in found], "container name"):
+        name = next(container["name"] for path, container in found if path == one.path)
+        if len(has_image[name]) == 1:
+            yield one
+        else:
+            yield Finding(one.path, f"{one.what}, and the one without an image is the pod's own", "rename one of the two")
 
 
 def _in(members: Mapping[str, Any], node: schema.Node | None, path: Path) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ A template is compiled once; rendering marks values, parses the text around them
 """
 
 import bisect
+import contextlib
 import functools
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,12 +15,14 @@ from jinja2 import Template
 from mesh_injector.engine import schema
 from mesh_injector.engine.memory import Memory
 from mesh_injector.engine.template import branches, fill, language, names, rewrite, skeleton
+from mesh_injector.engine.template.branches import Place
+from mesh_injector.engine.template.settled import Settled
 from mesh_injector.engine.template.skeleton import Skeleton
 from mesh_injector.engine.template.source import Fault, Source
 from mesh_injector.engine.template.state import State
 from mesh_injector.reasons import Reason
 
-__all__ = ["Fault", "PatchTemplate", "Rendered", "Source"]
+__all__ = ["Fault", "PatchTemplate", "Place", "Rendered", "Settled", "Source"]
 
 Path = tuple[str | int, ...]
 
@@ -65,6 +68,20 @@ class PatchTemplate:
         Without `loops` each loop has nothing to go through.
         """
         return branches.of(language.parse(self.source.text), loops=loops)
+
+    def settled(self, variables: Mapping[str, Any], known: Settled) -> dict[Place, Any]:
+        """Find the values of the outputs that are the same for every pod, as far as a rendering for some pod comes by them."""
+        state = State()
+        found: dict[Place, Any] = {}
+
+        def mark(value: Any, line: int, column: int) -> str:
+            marker = state.mark(value, line, column)
+            found[line, column] = value
+            return marker
+
+        with contextlib.suppress(Fault):
+            self._join(self._compiled, variables, state, {**state.names(), "__mark__": mark})
+        return {place: found[place] for place in known.outputs(language.parse(self.source.text)) if place in found}
 
     def run(self, variables: Mapping[str, Any]) -> tuple[str, State]:
         """Run the compiled template: the text with its markers, and the values they stand for. Raise `Fault`."""

@@ -7,7 +7,7 @@ each other never stand together.
 import bisect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from jinja2 import nodes
 
@@ -21,12 +21,25 @@ Truth = Mapping[str, bool]
 """Which conditions are taken as met, by their expression."""
 
 
+Place = tuple[int, int]
+"""Where an output stands in the template: line and column, from 1; column 0 where it is not known."""
+
+
+class _Piece(NamedTuple):
+    """Text of the template and its line, or an output."""
+
+    line: int
+    data: str
+    output: Place | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One text with its marks, numbered from 0, and where its pieces are from: first character (from 0), template line, template text."""
+    """One text with its marks, numbered from 0, the places of their outputs in the template, and where its pieces are from: first
+    character (from 0), template line, template text."""
 
     text: str
-    marks: int
+    outputs: tuple[Place, ...]
     pieces: tuple[tuple[int, int, str], ...]
 
     def line(self, at: int) -> int:
@@ -49,7 +62,7 @@ def of(tree: nodes.Template, *, loops: bool = True) -> Iterator[Branch]:
     characters = 0
     truths = {frozenset(truth.items()): truth for truth in ({}, *_conditions(tree.body, {}, loops))}
     for truth in truths.values():
-        pieces = [(0, 1, ""), *_pieces(tree.body, truth, loops)]
+        pieces = [_Piece(1, ""), *_pieces(tree.body, truth, loops)]
         branch = _joined(pieces)
         if branch.text not in seen:
             yield branch
@@ -59,26 +72,37 @@ def of(tree: nodes.Template, *, loops: bool = True) -> Iterator[Branch]:
             return
 
 
-def _joined(pieces: Iterable[tuple[int, int, str]]) -> Branch:
-    """Put pieces together: those of the template as they are, and a mark where the piece is empty and numbered."""
-    text, marks, placed = [], 0, []
+def place_of(output: nodes.Expr) -> Place:
+    """Tell where an output stands."""
+    return int(output.lineno or 0), int(getattr(output.lineno, "column", 0))
+
+
+def _joined(pieces: Iterable[_Piece]) -> Branch:
+    """Put pieces together: those of the template as they are, and a numbered mark for each output."""
+    text: list[str] = []
+    outputs: list[Place] = []
+    placed = []
     written = 0
-    for kind, line, data in pieces:
-        piece = f"{OPEN}{marks}{CLOSE}" if kind else data
-        marks += kind
+    for line, data, output in pieces:
+        piece = data
+        if output is not None:
+            piece = f"{OPEN}{len(outputs)}{CLOSE}"
+            outputs.append(output)
         placed.append((written, line, data))
         text.append(piece)
         written += len(piece)
-    return Branch("".join(text), marks, tuple(placed))
+    return Branch("".join(text), tuple(outputs), tuple(placed))
 
 
-def _pieces(body: Iterable[nodes.Node], truth: Truth, loops: bool) -> Iterator[tuple[int, int, str]]:
-    """Iterate over (1 for a mark, line, text) of what is rendered where some conditions are met."""
+def _pieces(body: Iterable[nodes.Node], truth: Truth, loops: bool) -> Iterator[_Piece]:
+    """Iterate over what is rendered where some conditions are met."""
     for node in body:
         if isinstance(node, nodes.Output):
             for child in node.nodes:
-                is_data = isinstance(child, nodes.TemplateData)
-                yield (0 if is_data else 1, int(child.lineno or 0), child.data if is_data else "")  # type: ignore[attr-defined]
+                if isinstance(child, nodes.TemplateData):
+                    yield _Piece(int(child.lineno or 0), child.data)
+                else:
+                    yield _Piece(int(child.lineno or 0), "", place_of(child))
         elif isinstance(node, nodes.If):
             yield from _pieces(_taken(node, truth), truth, loops)
         elif isinstance(node, nodes.For):

@@ -45,14 +45,14 @@ def _mapping(skeleton: Mapping, values: Given[Any], node: Node) -> dict[str, Any
     return filled
 
 
-def key(part: Literal | Mark | Mixed, values: Given[Any]) -> str:
+def key(part: Literal | Mark | Mixed, values: Given[Any] | Values[int, Any]) -> str:
     """Return a key as text."""
     if isinstance(part, Literal):
         return key_text(part)
     return as_text(values[part.index]) if isinstance(part, Mark) else _text(part, values)
 
 
-def _text(mixed: Mixed, values: Given[Any]) -> str:
+def _text(mixed: Mixed, values: Given[Any] | Values[int, Any]) -> str:
     texts = [part if isinstance(part, str) else as_text(values[part]) for part in mixed.parts]
     if sum(map(len, texts)) > TEXT_CHARACTERS:
         raise limit(f"a text of more than {TEXT_CHARACTERS:,} characters")

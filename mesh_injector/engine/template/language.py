@@ -77,6 +77,8 @@ _SYNTAX: Final = (
     (r"Missing end of comment tag", "a comment is never closed", "close `{#` by `#}`"),
 )
 """What Jinja's parser says, what we say, and the fix."""
+_GO: Final = re.compile(r"\{\{[^{}]*\s\.[A-Z]\w*")
+"""A function of Go's templates with its argument, as Helm's charts have it: to Jinja the dot belongs to the word before the space."""
 _RANGE: Final = "call it, as in `range(3)`; a loop is written `{% for x in values.list %}`"
 _BLOCK: Final = re.compile(r"\{#.*?#\}|\{%[-+]?\s*(?P<tag>if|for|endif|endfor)\b", re.DOTALL)
 """A comment, or a tag that opens or closes a block."""
@@ -114,6 +116,9 @@ def parse(text: str) -> nodes.Template:
 def _syntax(error: TemplateSyntaxError, text: str) -> Fault:
     """Say in our words what Jinja's parser could not read; a block that is never closed is told where it begins."""
     message = (error.message or "syntax error").rstrip(".")
+    if "end of print statement" in message and _GO.search(text.splitlines()[error.lineno - 1]):
+        fix = "this is Jinja: write `{{ values.resources }}`; a value keeps its structure, so there is no `toYaml` and no `nindent`"
+        return refused("this is an expression of Go's templates", error.lineno, fix=fix)
     for pattern, what, fix in _SYNTAX:
         if match := re.search(pattern, message):
             line = _opening(text) if "never closed" in what and match.groups() else 0

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import yaml
 
+from mesh_injector.documents import mistakes
 from mesh_injector.engine.template.bounds import DEPTH, NODES, STRUCTURE, limit
 from mesh_injector.engine.template.source import Fault
 from mesh_injector.engine.template.state import MARKER, OPEN
@@ -74,14 +75,17 @@ def parse(text: str) -> Skeleton | None:
     parser = yaml.CSafeLoader(text)
     try:
         return _Builder(parser.get_event).document()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise _fault(f"the rendered text is not YAML: {error.problem or error.context}", mark.index + 1 if mark else 0) from error
     except yaml.YAMLError as error:
-        raise _fault(f"the rendered text is not YAML: {str(error).splitlines()[0]}", 0) from error
+        mistake = mistakes.explained(error, text)
+        raise _fault(
+            f"the rendered text is not YAML: {mistake.what.removeprefix('this is not YAML: ')}", mistake.index + 1, mistake.fix or _CHECK
+        ) from error
 
 
-def _fault(what: str, at: int, fix: str = "check the indentation, and quote texts that hold `: `, ` #` or begin with a sign") -> Fault:
+_CHECK: Final = "check the indentation, and quote texts that hold `: `, ` #` or begin with a sign"
+
+
+def _fault(what: str, at: int, fix: str = _CHECK) -> Fault:
     return Fault(Reason.RENDERED_NOT_YAML, what, line=at, fix=fix)
 
 

@@ -58,11 +58,17 @@ class Missing(StrictUndefined):
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Suggest the nearest known name, or list a few of them; only short names, since likening long ones takes seconds."""
     short = [key for key in itertools.islice(known, LIKENED) if len(key) <= SHOWN]
-    close = difflib.get_close_matches(name, short, n=1) if len(name) <= SHOWN else []
+    close = nearest(name, short)
     if close:
-        return f"did you mean `{close[0]}`?"
+        return f"did you mean `{close}`?"
     listed = ", ".join(f"`{key}`" for key in sorted(short, key=str.swapcase)[:12])  # names of the first generation come last
     return f"there are {listed}" if listed else ""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Find the known name that a short one was probably meant to be; empty where none is near."""
+    close = difflib.get_close_matches(name, list(known), n=1) if len(name) <= SHOWN else []
+    return close[0] if close else ""
 
 
 def look_up(value: Any, key: Any) -> Any:

@@ -53,6 +53,8 @@ def _no_mesh(story: Story, namespace: Namespace, rules: MeshRules, _mesh: Mesh |
     around = {need.key: _wanted(need) for need, of_pod in missed if not of_pod}
     told = ([f"the pod {_told(pod)}"] if pod else []) + ([f"the namespace {namespace.name} {_told(around)}"] if around else [])
     fix = f"if mesh {best} should select it, give {' and '.join(told)}"
+    if slip := near.slip(best, story.base, namespace):
+        return Advice(f"{fix}, or write {slip}: one of the two has a slip")  # which, nobody knows: a command might copy it
     if any(key in story.base.labels for key in pod) or any(key in namespace.labels for key in around):
         return Advice(fix)  # a label that says something else says it for a reason, so there is no command to copy
     return Advice(fix, labels=pod, namespace=around)

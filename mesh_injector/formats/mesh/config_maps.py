@@ -1,9 +1,11 @@
 """The ConfigMaps that hold templates: which ones do, the entry that a Mesh names, and its text with its place in a file."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from mesh_injector.documents import Document
 from mesh_injector.engine.template import Source
+from mesh_injector.engine.template.values import nearest
 from mesh_injector.errors import InjectionError, printable
 from mesh_injector.formats.mesh.spec import ConfigMapRef
 from mesh_injector.reasons import Reason
@@ -12,11 +14,41 @@ TEMPLATE_LABEL: Final = "mesh-injector.io/template"
 
 TemplateKey = tuple[str, str, str]
 
+SUGGESTIONS: Final = 64
+"""So many wrong names of a load are likened, each to so many that are there: that takes up to 3 ms each."""
+LIKENED: Final = 32
+
 
 def is_template(document: Document) -> bool:
     """Whether a ConfigMap carries our label, without which no Mesh can name it."""
     labels = (document.body.get("metadata") or {}).get("labels")
     return isinstance(labels, dict) and labels.get(TEMPLATE_LABEL) == "true"
+
+
+class Names:
+    """The names of the ConfigMaps that hold templates, to find the one that was meant."""
+
+    def __init__(self, documents: Iterable[Document]) -> None:
+        self._left = SUGGESTIONS
+        self._known: dict[str, list[str]] = {}
+        for document in documents:
+            if is_template(document):
+                self._known.setdefault(document.namespace or "default", []).append(document.name)
+
+    def meant(self, namespace: str, name: str) -> str:
+        """Ask whether the nearest name of a namespace was meant; empty where none is near."""
+        known = [one for one in self._known.get(namespace, ()) if abs(len(one) - len(name)) <= 3][:LIKENED]
+        if not known or self._left <= 0:
+            return ""
+        self._left -= 1
+        close = nearest(name, known)
+        return f"did you mean `{close}`? Else " if close else ""
+
+
+def unlabelled(document: Document) -> str:
+    """Say where in a ConfigMap our label goes."""
+    place = document.locate(("metadata", "labels"))
+    return f'add `{TEMPLATE_LABEL}: "true"` to its `metadata.labels`, at {place}'
 
 
 def slip(document: Document) -> str:

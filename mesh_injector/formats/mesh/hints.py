@@ -10,9 +10,9 @@ from mesh_injector.documents import Document, Origin, Path
 from mesh_injector.engine.checks import Finding
 from mesh_injector.engine.template import PatchTemplate, Rendered
 from mesh_injector.engine.template.source import Fault
-from mesh_injector.engine.template.values import suggestion
+from mesh_injector.engine.template.values import nearest, suggestion
 from mesh_injector.errors import InjectionError, Problem
-from mesh_injector.formats.mesh import lacks, refs, sketch, variables
+from mesh_injector.formats.mesh import lacks, refs, sketch, slips, variables
 from mesh_injector.formats.mesh.config_maps import TemplateKey
 from mesh_injector.formats.mesh.load import Loaded, is_mesh
 from mesh_injector.formats.mesh.mesh import Mesh
@@ -43,6 +43,7 @@ def of_template(template: PatchTemplate) -> Iterator[Problem]:
         yield from _images(made.rendered, made.is_free)
         if not sketch.findings(made.rendered, privileged=True):  # of `imagee:` it is the misspelt field that is told
             yield from lacks.of(made)
+            yield from slips.of(made.rendered, made.is_free)
     for lookup in template.names.fallbacks:
         what = f"`{lookup.key}` is needed here even where `{lookup.variable}` is defined"
         fix = f"write `{lookup.variable} if {lookup.variable} is defined else {lookup.key}`"
@@ -53,12 +54,13 @@ def _overrides(mesh: Mesh, document: Document) -> Iterator[Problem]:
     for index, name in enumerate(mesh.spec.overrides):
         if name not in mesh.spec.values:
             what = f"the override `{name}` names no value of the mesh, so pods may set any text"
+            meant = nearest(name, (one for one in mesh.spec.values if one not in mesh.spec.overrides))
             yield _in_file(
                 document,
                 document.locate(("spec", "overrides", index)),
                 reasons.OVERRIDE_WITHOUT_VALUE,
                 what,
-                "give it a value in `spec.values`",
+                f"did you mean `{meant}`? Else give it a value in `spec.values`" if meant else "give it a value in `spec.values`",
             )
 
 
@@ -93,12 +95,15 @@ def _missing_values(mesh: Mesh, _document: Document) -> Iterator[Problem]:
             yield _in_template(mesh.template, reasons.VALUE_MISSING, fault)  # type: ignore[arg-type] # the loop is empty without one
 
 
-def _rendered_images(mesh: Mesh, _document: Document) -> Iterator[Problem]:
+def _rendered(mesh: Mesh, _document: Document) -> Iterator[Problem]:
     if mesh.template is not None and mesh.fault is None:
         try:
-            yield from _images(sketch.render(mesh, mesh.template), lambda _path: False)
+            rendered = sketch.render(mesh, mesh.template)
+            yield from _images(rendered, lambda _path: False)
         except InjectionError:
             return  # told as an error
+        if not sketch.findings(rendered, privileged=True):
+            yield from slips.of(rendered, lambda _path: False)
 
 
 _OF_A_MESH: Final[tuple[Callable[[Mesh, Document], Iterator[Problem]], ...]] = (
@@ -106,7 +111,7 @@ _OF_A_MESH: Final[tuple[Callable[[Mesh, Document], Iterator[Problem]], ...]] = (
     _unused_values,
     _alike,
     _missing_values,
-    _rendered_images,
+    _rendered,
 )
 _ANY: Final = Reason.TEMPLATE_INVALID
 """Only the code of a hint is told, not a reason: this one makes carets stand inside the tags."""
@@ -115,7 +120,7 @@ _ANY: Final = Reason.TEMPLATE_INVALID
 def _images(rendered: Rendered, is_free: Callable[[tuple[str | int, ...]], bool]) -> Iterator[Problem]:
     for path, container in lacks.containers(rendered.body.get("spec")):
         image = container.get("image")
-        if isinstance(image, str) and not is_free((*path, "image")) and not _pinned(image):
+        if isinstance(image, str) and not is_free((*path, "image")) and not _pinned(image) and slips.is_reference(image):
             finding = Finding(
                 (*path, "image"), f"the image {image!r:.80} has no fixed version", "name a tag other than `latest`, or a digest"
             )

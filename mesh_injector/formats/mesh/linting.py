@@ -20,6 +20,8 @@ from mesh_injector.reasons import CODES, NOT_YAML, TEMPLATE_UNUSED, UNREADABLE, 
 
 _OF_THE_TEMPLATE = {CODES[reason] for reason in (Reason.TEMPLATE_INVALID, Reason.UNDEFINED_VARIABLE)}
 
+_OF_THE_RENDERING = {CODES[reason] for reason in (Reason.RENDERED_INVALID_POD, Reason.FIELD_NOT_ALLOWED)}
+
 _UNREAD = {NOT_YAML, UNREADABLE}
 """The codes of documents of which nothing is known."""
 
@@ -105,6 +107,14 @@ def findings(
     return tuple(sorted(found.found.values(), key=_order))
 
 
+def warnings(documents: Iterable[Document], problems: Iterable[Problem]) -> tuple[Finding, ...]:
+    """Make warnings of what was found of documents elsewhere, each at its place."""
+    found = _Findings(tuple({document.origin.source for document in documents} - {""}))
+    for problem in problems:
+        found.tell(Severity.WARNING, problem)
+    return tuple(found.found.values())
+
+
 def of_template(text: str, file: str) -> tuple[Finding, ...]:
     """Find everything that can be told of a template that stands alone in a file."""
     found = _Findings((file,))
@@ -167,9 +177,9 @@ def _judge(template: PatchTemplate, *, privileged: bool, found: _Findings) -> No
 
 def _mesh(mesh: Mesh, found: _Findings) -> None:
     """Render for a stand-in pod that the mesh selects: its values are known, only the pod is not."""
-    if mesh.template is None or mesh.fault is not None:
-        if mesh.fault is not None and mesh.fault.problem.code in _OF_THE_TEMPLATE:
-            found.tell(Severity.ERROR, mesh.fault.problem)
+    if mesh.fault is not None and mesh.fault.problem.code in _OF_THE_TEMPLATE:
+        found.tell(Severity.ERROR, mesh.fault.problem)
+    if mesh.template is None or (mesh.fault is not None and mesh.fault.problem.code not in _OF_THE_RENDERING):
         return
     depends = sorted(mesh.template.named & {"pod", "namespace"})
     severity = Severity.NOTE if depends else Severity.ERROR

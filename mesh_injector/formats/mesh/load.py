@@ -72,6 +72,7 @@ class _Loading:
         self._tell_strangers(documents)
         self.mesh_documents = self._by_name(document for document in documents if is_mesh(document))
         self.config_maps = self._by_name(document for document in documents if document.kind == "ConfigMap")
+        self.names = config_maps.Names(self.config_maps.values())
 
     def _tell_strangers(self, documents: Iterable[Document]) -> None:
         """Tell of documents that were surely meant to be Meshes: our group with another kind or version, or our fields."""
@@ -206,16 +207,12 @@ class _Loading:
         if document is None and namespace in self.unread:
             raise self.unread[namespace]
         if document is None:
-            fix = f'create it, labelled `{config_maps.TEMPLATE_LABEL}: "true"`, or correct the name'
+            meant = self.names.meant(namespace, ref.name)
+            fix = f'{meant}create it, labelled `{config_maps.TEMPLATE_LABEL}: "true"`, or correct the name'
             raise InjectionError(Reason.CONFIG_MAP_MISSING, f"there is no ConfigMap {name}", where=where, fix=fix)
         if not config_maps.is_template(document):
-            fix = f'label it: `{config_maps.TEMPLATE_LABEL}: "true"`'
-            raise InjectionError(
-                Reason.CONFIG_MAP_MISSING,
-                f"the ConfigMap {name} does not carry our label{config_maps.slip(document)}",
-                where=where,
-                fix=fix,
-            )
+            what, fix = f"the ConfigMap {name} does not carry our label{config_maps.slip(document)}", config_maps.unlabelled(document)
+            raise InjectionError(Reason.CONFIG_MAP_MISSING, what, where=where, fix=fix)
         return document
 
     def _compile(self, key: TemplateKey, source: Source) -> PatchTemplate:

@@ -25,6 +25,9 @@ MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
 _NAMED: Final = 10
 """So many meshes an error names, of the others only how many there are: it is remembered, and it is what a refused user reads."""
 
+_Choice = tuple[Mesh, Rendering | None] | Decision
+"""The one mesh that injects a pod, with its rendering where its template works; or the decision that there is none."""
+
 
 class MeshRules:
     """The rules of a set of meshes; immutable, and the same answer on every replica."""
@@ -40,7 +43,7 @@ class MeshRules:
         self.meshes = tuple(sorted(meshes, key=str))
         self.home = home
         self.unusable = unusable
-        self._selection = Selection(self.meshes, self._choose, {MESH_LABEL}, _weight)
+        self._selection: Selection[_Choice] = Selection(self.meshes, self._choose, {MESH_LABEL}, _weight)
         self.renderings: Mapping[str, Rendering] = rendering.all_of(self.meshes, last.renderings if last else {})
 
     def decide(self, pod: Pod, namespace: Namespace) -> Decision:
@@ -70,21 +73,20 @@ class MeshRules:
         choice = self._selection.choice(pod, namespace)
         if isinstance(choice, Decision):
             return choice
-        found = self.renderings.get(str(choice))
-        decision = found.decide(pod, namespace) if found else rendering.decision(choice, error=choice.fault)
-        unlisted = variables.unlisted(choice, pod.annotations)
+        mesh, found = choice
+        decision = found.decide(pod, namespace) if found else rendering.decision(mesh, error=mesh.fault)
+        unlisted = variables.unlisted(mesh, pod.annotations)
         return replace(decision, warnings=tuple(unlisted)) if unlisted else decision
 
-    @staticmethod
-    def _choose(matched: Sequence[Mesh], labels: Mapping[str, str]) -> Mesh | Decision:
-        """Find the one mesh that injects a pod among those that select it, or the decision that there is none."""
+    def _choose(self, matched: Sequence[Mesh], labels: Mapping[str, str]) -> _Choice:
+        """Choose among the meshes that select a pod."""
         chosen = choose([mesh for mesh in matched if mesh.spec.enable_auto_inject], labels)
         if isinstance(chosen, Decision):
             return chosen
         if not chosen:
             return Decision(Reason.AUTO_INJECT_OFF if matched else Reason.NO_MESH_MATCHED)
         best = rank(chosen)
-        return best[0] if len(best) == 1 else _tie(best, chosen)
+        return (best[0], self.renderings.get(str(best[0]))) if len(best) == 1 else _tie(best, chosen)
 
     def forget(self) -> None:
         """Forget what is remembered: every answer is worked out anew, and is the same."""
@@ -115,7 +117,7 @@ class MeshRules:
         return Check(str(mesh), not missed, why)
 
 
-def _weight(choice: Mesh | Decision) -> int:
+def _weight(choice: _Choice) -> int:
     """The bytes that are remembered of a choice, roughly: a mesh is there anyway."""
     return len(str(choice.error)) + sum(map(len, choice.warnings)) if isinstance(choice, Decision) else 0
 

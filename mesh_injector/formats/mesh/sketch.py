@@ -6,6 +6,7 @@ What is judged of a stand-in counts for nothing; what is left is what the templa
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from mesh_injector.engine import checks, overlay, schema
@@ -14,7 +15,7 @@ from mesh_injector.engine.overlay import FromTemplate, Overlay
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Namespace
 from mesh_injector.engine.selector import Selector
-from mesh_injector.engine.template import PatchTemplate, Rendered, skeleton
+from mesh_injector.engine.template import PatchTemplate, Place, Rendered, fill, skeleton
 from mesh_injector.engine.template.branches import Branch
 from mesh_injector.engine.template.skeleton import Literal, Mark, Mixed, Skeleton
 from mesh_injector.engine.template.source import Fault
@@ -27,6 +28,10 @@ Path = tuple[str | int, ...]
 BRANCHES: Final = 100
 """So many branches, and so many characters of their texts, are looked at for what is wrong in all of them: a load waits for that."""
 CHARACTERS: Final = 128 * 1024
+OF_VALUES: Final = 8
+"""By so much less is looked at for what is settled, since that is done for each mesh, and not once for a template."""
+
+NOTHING_SETTLED: Final[Mapping[Place, Any]] = MappingProxyType({})
 
 _NAME_LABEL: Final = "kubernetes.io/metadata.name"
 _SCALARS: Final[dict[str, Any]] = {"boolean": False, "map": {}, "list": [], "quantity": "1"}
@@ -59,7 +64,7 @@ def judge(template: PatchTemplate, *, privileged: bool) -> list[Verdict]:
     shown: list[frozenset[int]] = []
     found: dict[tuple[str, str, str], list[tuple[Problem, int]]] = {}
     for branch in template.branches():
-        told = list(_judged(template, branch, privileged=privileged))
+        told = list(_judged(template, branch, NOTHING_SETTLED, privileged=privileged))
         shown.append(branch.lines)
         for error, line in told:
             found.setdefault(_same(error), []).append((error.problem, line))
@@ -80,9 +85,9 @@ def sketches(template: PatchTemplate) -> Iterator[Sketch]:
             continue
 
 
-def sketch(template: PatchTemplate, branch: Branch) -> Sketch:
-    """Fill a branch with stand-ins. Raises `InjectionError` or `Fault` when it is no YAML or no partial pod."""
-    values: dict[int, Any] = {}
+def sketch(template: PatchTemplate, branch: Branch, settled: Mapping[Place, Any] = NOTHING_SETTLED) -> Sketch:
+    """Fill a branch with what is settled, and with stand-ins. Raises `InjectionError` or `Fault` when it is no YAML or no partial pod."""
+    values = {index: settled[place] for index, place in enumerate(branch.outputs) if place in settled}
     free: set[Path] = set()
     top = template.skeleton(branch.text)
     bare = isinstance(top, skeleton.Mapping) and not {"metadata", "spec"} & {
@@ -90,7 +95,7 @@ def sketch(template: PatchTemplate, branch: Branch) -> Sketch:
     }
     if top is not None:
         _stand(top, schema.POD.field("spec") if bare else schema.POD, ("spec",) if bare else (), (values, free))
-    given = [values.get(index) for index in range(branch.marks)]
+    given = [values.get(index) for index in range(len(branch.outputs))]
     return Sketch(branch, Rendered(template, branch.text, given, branch.line), frozenset(free))
 
 
@@ -107,15 +112,18 @@ def located(rendered: Rendered, finding: Finding) -> Problem:
     return _error(rendered, finding).problem
 
 
-def in_every_branch(template: PatchTemplate, *, privileged: bool) -> InjectionError | None:
-    """Find the first thing that is wrong in every branch, whether its loops run or not; None also where they are too many to look at."""
+def in_every_branch(template: PatchTemplate, settled: Mapping[Place, Any] = NOTHING_SETTLED, *, privileged: bool) -> InjectionError | None:
+    """Find the first thing that is wrong in every branch, whether its loops run or not; None also where they are too many to look at.
+
+    Of outputs that are `settled` the value counts, of others only what stands around them.
+    """
     common: dict[tuple[str, str, str], InjectionError] | None = None
-    characters = 0
+    characters, less = 0, OF_VALUES if settled else 1
     for number, branch in enumerate(itertools.chain(template.branches(), template.branches(loops=False))):
         characters += len(branch.text)
-        if number >= BRANCHES or characters > CHARACTERS:
+        if number >= BRANCHES // less or characters > CHARACTERS // less:
             return None
-        told = {_same(error): error for error, _ in _judged(template, branch, privileged=privileged)}
+        told = {_same(error): error for error, _ in _judged(template, branch, settled, privileged=privileged)}
         common = told if common is None else {same: error for same, error in common.items() if same in told}
         if not common:
             return None
@@ -130,10 +138,12 @@ def _error(rendered: Rendered, finding: Finding) -> InjectionError:
     return Overlay({}, {}, FromTemplate(rendered)).error(finding)
 
 
-def _judged(template: PatchTemplate, branch: Branch, *, privileged: bool) -> Iterator[tuple[InjectionError, int]]:
+def _judged(
+    template: PatchTemplate, branch: Branch, settled: Mapping[Place, Any], *, privileged: bool
+) -> Iterator[tuple[InjectionError, int]]:
     """Iterate over what is wrong in one branch, each with its line of the template (0: not known)."""
     try:
-        made = sketch(template, branch)
+        made = sketch(template, branch, settled)
     except Fault as fault:
         fault.line = branch.line(fault.line) if fault.line else 0
         yield template.source.error(fault), fault.line
@@ -146,12 +156,13 @@ def _judged(template: PatchTemplate, branch: Branch, *, privileged: bool) -> Ite
 
 
 def _stand(place: Skeleton, node: schema.Node | None, path: Path, told: tuple[dict[int, Any], set[Path]]) -> None:
-    """Give every mark below a place a stand-in, and note where they stand."""
+    """Give every mark below a place that has no value a stand-in, and note where they stand."""
     values, free = told
     if isinstance(place, skeleton.Mapping):
         for part, child in place.pairs:
-            key = _key(part, values)
-            if not isinstance(part, Literal):
+            is_free = not isinstance(part, Literal) and _stands(part, values)
+            key = fill.key(part, values)
+            if is_free:
                 free.add((*path, key))
             unknown = node is not None and node.kind == "object" and node.field(key) is None and isinstance(part, Literal)
             below: set[Path] = set()  # of a misspelt field the value is a stand-in, and the name is not
@@ -159,20 +170,19 @@ def _stand(place: Skeleton, node: schema.Node | None, path: Path, told: tuple[di
     elif isinstance(place, skeleton.Sequence):
         for index, child in enumerate(place.items):
             _stand(child, node.item() if node else None, (*path, index), told)
-    elif isinstance(place, Mark):
+    elif isinstance(place, Mark) and place.index not in values:
         values[place.index] = stand_in(node, place.index)
         free.add(path)
-    elif isinstance(place, Mixed):
-        values.update((part, f"x{part}") for part in place.parts if isinstance(part, int))
+    elif isinstance(place, Mixed) and _stands(place, values):
         free.add(path)
 
 
-def _key(part: Literal | Mark | Mixed, values: dict[int, Any]) -> str:
-    if isinstance(part, Literal):
-        return skeleton.key_text(part)
+def _stands(part: Mark | Mixed, values: dict[int, Any]) -> bool:
+    """Give what is not settled of a text a stand-in; whether there was any."""
     parts: Iterable[str | int] = (part.index,) if isinstance(part, Mark) else part.parts
-    values.update((inner, f"x{inner}") for inner in parts if isinstance(inner, int))
-    return "".join(inner if isinstance(inner, str) else f"x{inner}" for inner in parts)
+    missing = {inner: f"x{inner}" for inner in parts if isinstance(inner, int) and inner not in values}
+    values.update(missing)
+    return bool(missing)
 
 
 def stand_in(node: schema.Node | None, number: int) -> Any:
@@ -184,6 +194,15 @@ def stand_in(node: schema.Node | None, number: int) -> Any:
         members: Mapping[str, Any] = {name: stand_in(node.field(name), number) for name in node.required}
         return members
     return _SCALARS.get(kind, f"x{number}")
+
+
+def settled(mesh: Mesh, template: PatchTemplate) -> Mapping[Place, Any]:
+    """Find the outputs of a mesh's template that are the same for every pod, as far as the stand-in pod's rendering comes by them.
+
+    Raises `InjectionError` where the pod lacks what the template needs.
+    """
+    body, namespace = stand_in_pod(mesh)
+    return template.settled(variables.of(mesh, template, Pod.from_document(body), namespace), variables.settled(mesh))
 
 
 def render(mesh: Mesh, template: PatchTemplate) -> Rendered:

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Namespace
-from mesh_injector.engine.template import Fault, PatchTemplate
+from mesh_injector.engine.template import Fault, PatchTemplate, Settled
 from mesh_injector.engine.template.names import Lookup
 from mesh_injector.engine.template.values import suggestion
 from mesh_injector.errors import InjectionError
@@ -18,6 +18,8 @@ Texts = tuple[tuple[str, str], ...]
 
 OVERRIDE: Final = "values.mesh-injector.io/"
 
+_OF_THE_MESH: Final = frozenset({"mesh_name", "MeshName", "region", "AwsRegion", "mesh"})
+"""The variables that no pod changes."""
 _PORTS: Final = frozenset({"container_ports", "app_ports", "AppPort"})
 _REGION: Final = frozenset({"region", "AwsRegion"})
 _NODE: Final = frozenset({"virtual_node_name", "VirtualNodeName"})
@@ -107,6 +109,11 @@ def from_context(mesh: Mesh, template: PatchTemplate, context: Context) -> dict[
     return {name: value for name, value in variables.items() if name in template.named}
 
 
+def settled(mesh: Mesh) -> Settled:
+    """Tell which variables no pod changes; `values` is one where the mesh lists no overrides, else the keys that it does not list."""
+    return Settled(_OF_THE_MESH, "values", mesh.spec.overrides) if mesh.spec.overrides else Settled(_OF_THE_MESH | {"values"})
+
+
 def container_ports(pod: Pod) -> list[int]:
     """List the ports of the pod's own containers, any protocol, in order of appearance and without repeats."""
     return list(dict.fromkeys([port.container_port for container in pod.containers for port in container.ports or ()]))
@@ -186,5 +193,8 @@ def _typed(name: str, text: str, model: Any) -> Any:
 
 def unlisted(mesh: Mesh, annotations: Mapping[str, str]) -> list[str]:
     """Warn of override annotations that the mesh does not list: they change nothing."""
-    names = sorted([key[len(OVERRIDE) :] for key in annotations if key.startswith(OVERRIDE)])
+    names = [key[len(OVERRIDE) :] for key in annotations if key.startswith(OVERRIDE)]
+    if not names:
+        return names
+    names.sort()
     return [f"mesh {mesh} lists no override `{name}`: the annotation changes nothing" for name in names if name not in mesh.spec.overrides]

@@ -91,6 +91,11 @@ def test_what_kubernetes_accepts_is_no_finding(body: Json) -> None:
             "spec.containers[0]",
             "the container name `a` stands twice in the template",
         ),
+        (
+            {"spec": {"containers": [{"name": "a", "image": "i"}, {"name": "a", "tty": True}]}},
+            "spec.containers[1]",
+            "the container name `a` stands twice in the template, and the one without an image is the pod's own",
+        ),
         ({"spec": {"volumes": [{"name": "a"}, {"name": "a"}]}}, "spec.volumes[1]", "the volume name `a` stands twice in the template"),
         ({"spec": {"volumes": [{"name": "a_b"}]}}, "spec.volumes[0].name", "`a_b` is no DNS label (RFC 1123)"),
         (

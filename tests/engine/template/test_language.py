@@ -76,6 +76,7 @@ REFUSED = {
         "a name cannot begin with a dot",
         "this is Jinja and not Go's templates: write `values.image`, and `{% for x in list %}`",
     ),
+    "{{ toYaml .Values.resources | nindent 8 }}": ("this is an expression of Go's templates", "so there is no `toYaml` and no `nindent`"),
     "{% if values = 1 %}{% endif %}": ("`=` is no comparison", "write `==`"),
     "{% if values %}{% else if values %}{% endif %}": ("`else if` is no tag", "write `elif`"),
     "{{ values|default 4 }}": (

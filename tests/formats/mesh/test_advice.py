@@ -53,6 +53,29 @@ def test_a_missing_label_is_to_be_given() -> None:
     assert found.fix.endswith("give the pod the label `app: web` and the namespace shop the label `env: prod`")
 
 
+@pytest.mark.parametrize(
+    ("wanted", "labels", "fix"),
+    [
+        (
+            {"app": "mesaging"},
+            {"app": "messaging"},
+            "give the pod the label `app: mesaging`, or write `app: messaging` in its `podSelector`",
+        ),
+        ({"ap": "web"}, {"app": "web"}, "give the pod the label `ap: web`, or write `app: web` in its `podSelector`"),
+    ],
+)
+def test_where_a_label_almost_fits_the_mesh_may_be_the_one_that_is_wrong(wanted: dict[str, str], labels: dict[str, str], fix: str) -> None:
+    found = advise(rules(wanting(podSelector={"matchLabels": wanted})), pod(labels))
+    assert found == Advice(f"if mesh mesh-system/payments should select it, {fix}: one of the two has a slip")
+
+
+def test_the_slip_may_be_in_the_selector_for_namespaces() -> None:
+    given = rules(wanting(namespaceSelector={"matchLabels": {"env": "prodd"}}))
+    found = advise(given, namespace=Namespace("shop", {"env": "prod"}))
+    assert "or write `env: prod` in its `namespaceSelector`" in found.fix
+    assert not found.namespace
+
+
 def test_a_label_of_any_value_is_left_to_the_reader() -> None:
     assert advise(rules(wanting(podSelector={"matchExpressions": [{"key": "app", "operator": "Exists"}]}))).labels == {"app": "…"}
 

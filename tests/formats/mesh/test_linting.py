@@ -47,6 +47,14 @@ def container(*lines: str) -> str:
     return "\n".join(["containers:", "  - name: envoy", "    image: envoy:1", *lines])
 
 
+IMAGES = (
+    "envoy:1",
+    "a/b/c__d.e--f:V1_x",
+    "localhost:5000/envoy:1",
+    "Registry.Example/envoy:1",
+    "[2001:db8::1]:5000/envoy:1",
+    f"envoy:1@sha256:{'0' * 64}",
+)
 OF_TEMPLATES: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "nothing wrong": (container("    env: [{name: A, value: {{ mesh_name }}}]"), []),
     "a misspelt field": (container("    imagee: x"), [("error", "MI401")]),
@@ -70,7 +78,26 @@ OF_TEMPLATES: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "a value of the wrong type": (container("    tty: {{ values.a }}"), [("error", "MI401")]),
     "an image without a tag": ("containers: [{name: a, image: 'registry:5000/envoy'}]", [("warning", "MI705")]),
     "latest in the values": ("containers: [{name: a, image: {{ values.image }}}]", [("warning", "MI705")]),
-    "a digest": ("containers: [{name: a, image: 'envoy@sha256:aa'}]", []),
+    "a digest": (f"containers: [{{name: a, image: 'envoy@sha256:{'a' * 64}'}}]", []),
+    "an image with a space": ("containers: [{name: a, image: 'envoy :1'}]", [("warning", "MI710")]),
+    "an image in upper case": ("containers: [{name: a, image: 'Envoy'}]", [("warning", "MI710")]),
+    "an image with half a digest": ("containers: [{name: a, image: 'envoy@sha256:aa'}]", [("warning", "MI710")]),
+    "an image that is a value of the mesh": ("containers: [{name: a, image: {{ values.spaced }}}]", [("warning", "MI710")]),
+    "images of all forms": (
+        "containers:\n" + "".join(f"  - {{name: a{number}, image: '{image}'}}\n" for number, image in enumerate(IMAGES)), []),
+    "a probe of a port that is not there": (
+        container("    readinessProbe: {httpGet: {port: admin}}"), [("warning", "MI711")]),
+    "a handler of a port that is not there": (
+        container("    ports: [{name: http, containerPort: 1}]", "    lifecycle: {preStop: {tcpSocket: {port: htp}}}"),
+        [("warning", "MI711")]),
+    "a probe of a port that is there": (
+        container("    ports: [{name: http, containerPort: 1}]", "    livenessProbe: {httpGet: {port: http}}"), []),
+    "a probe of a number": (container("    livenessProbe: {httpGet: {port: 8080}}"), []),
+    "a probe of a port that is a value": (container("    livenessProbe: {httpGet: {port: {{ values.port }}}}"), [("warning", "MI711")]),
+    "a probe where ports are values": (
+        container("    ports: [{name: {{ values.port }}, containerPort: 1}]", "    livenessProbe: {httpGet: {port: admin}}"), []),
+    "a probe added to the pod's own container": (
+        "containers: [{name: app, livenessProbe: {httpGet: {port: http}}}]", [("warning", "MI709")]),
     "a fallback that is needed": (container("    args: [{{ region|default(app_ports) }}]"), [("note", "MI706")]),
     "a fallback that is always there": (container("    args: [{{ region|default(mesh_name) }}]"), []),
     "a label that the pod may lack": (container("    args: [{{ pod.metadata.labels.tier }}]"), [("note", "MI302")]),
@@ -104,7 +131,7 @@ OF_TEMPLATES: dict[str, tuple[str, list[tuple[str, str]]]] = {
 
 @pytest.mark.parametrize(("text", "expected"), OF_TEMPLATES.values(), ids=OF_TEMPLATES.keys())
 def test_a_template_is_judged_branch_by_branch(text: str, expected: list[tuple[str, str]]) -> None:
-    values = "values: {a: 1, b: 2, image: 'envoy:latest', list: [1]}"
+    values = "values: {a: 1, b: 2, image: 'envoy:latest', list: [1], spaced: 'en voy:1', port: admin}"
     told = codes(a_mesh(values), a_template(text))
     assert [one for one in told if one[1] != "MI702"] == expected
 
@@ -218,3 +245,25 @@ def test_a_template_that_stands_alone_in_a_file_gets_the_same_hints() -> None:
 def test_what_is_no_container_is_told_and_not_looked_into(containers: str) -> None:
     (one,) = linting.of_template(f"spec: {{containers: {containers}}}\n", "t.yaml")[:1]
     assert one.severity is Severity.ERROR
+
+
+def test_values_that_break_a_template_are_told_each_at_its_output_also_of_a_mesh_that_is_off() -> None:
+    text = container("    args: [{{ app_ports }}]", "    tty: {{ values.tty }}", "    stdin: {{ values.stdin }}")
+    told = [codes(a_mesh("values: {tty: fast, stdin: slow}", f"enableAutoInject: {on}"), a_template(text)) for on in ("true", "false")]
+    assert [one for one in told[0] if one[0] == "error"] == [("error", "MI401")] * 2
+    assert told[1] == told[0]
+
+
+def test_an_override_that_is_nearly_a_value_gets_the_one_that_was_meant() -> None:
+    (told,) = [
+        one.problem
+        for one in found(a_mesh("values: {debug: a}", "overrides: [debgu]"), a_template(container()))
+        if one.problem.code == "MI701"
+    ]
+    assert told.fix == "did you mean `debug`? Else give it a value in `spec.values`"
+    (told,) = [
+        one.problem
+        for one in found(a_mesh("values: {debug: a}", "overrides: [zone]"), a_template(container()))
+        if one.problem.code == "MI701"
+    ]
+    assert told.fix == "give it a value in `spec.values`"

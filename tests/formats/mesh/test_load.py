@@ -7,6 +7,7 @@ import pytest
 from mesh_injector import documents, reasons, store
 from mesh_injector.errors import InjectionError, Problem
 from mesh_injector.formats import mesh
+from mesh_injector.formats.mesh import config_maps
 from mesh_injector.formats.mesh.load import Loaded
 from mesh_injector.formats.mesh.mesh import Mesh
 from mesh_injector.reasons import CODES, Reason
@@ -280,6 +281,34 @@ def test_a_template_that_cannot_be_found_is_a_fault_of_the_mesh_and_told_at_its_
     assert told.excerpt
 
 
+def test_a_config_map_without_our_label_is_told_where_the_label_goes() -> None:
+    unlabelled = CONFIG_MAP.replace(LABELLED, "{name: sidecar, namespace: mesh-system}")
+    parsed = [one for number, text in enumerate((a_mesh(), unlabelled)) for one in documents.parse(text, f"{number}.yaml").documents]
+    (told,) = mesh.load(parsed).problems
+    place = parsed[1].locate(("metadata",), key=True)
+    assert told.fix == f'add `mesh-injector.io/template: "true"` to its `metadata.labels`, at {place}'
+    assert str(place).startswith("1.yaml:")
+
+
+@pytest.mark.parametrize(("name", "namespace", "meant"), [("sidecra", "", True), ("other", "", False), ("sidecra", "shop", False)])
+def test_a_wrong_name_of_a_config_map_gets_the_one_that_was_meant_in_that_namespace(name: str, namespace: str, meant: bool) -> None:
+    ref = f"{REF}: {{name: {name}, namespace: {namespace or 'mesh-system'}}}"
+    _, told = faulty(a_mesh("shop", "mesh-system", ref), CONFIG_MAP)
+    assert told.fix.startswith("did you mean `sidecar`? Else create it") is meant
+
+
+def test_a_config_map_without_our_label_is_not_suggested() -> None:
+    _, told = faulty(a_mesh("shop", "mesh-system", f"{REF}: {{name: sidecra}}"), CONFIG_MAP.replace('"true"', '"false"'))
+    assert "did you mean" not in told.fix
+
+
+def test_very_many_wrong_names_are_likened_within_the_bounds() -> None:
+    """Each likening takes milliseconds, and a load waits for all of them."""
+    meshes = [a_mesh(f"m-{number}", "mesh-system", f"{REF}: {{name: sidecra}}") for number in range(config_maps.SUGGESTIONS + 5)]
+    told = load(*meshes, CONFIG_MAP).problems
+    assert sum("did you mean" in one.fix for one in told) == config_maps.SUGGESTIONS
+
+
 def test_the_entries_are_named_where_one_must_be_chosen() -> None:
     _, told = faulty(a_mesh(), f"{CONFIG_MAP}  more: x\n")
     assert told.fix == "name one as `key`: more, patch"
@@ -468,6 +497,10 @@ CERTAIN: dict[str, tuple[str, str]] = {
     "a misspelt field beside what differs from pod to pod": (proxy(PER_POD, "    imagee: a"), "MI401"),
     "broken YAML beside what differs from pod to pod": (proxy("    command: [{{ app_ports }}"), "MI304"),
     "a value of the wrong type": (proxy("    tty: {{ values.image }}"), "MI401"),
+    "a value of the wrong type beside what differs from pod to pod": (proxy(PER_POD, "    tty: {{ values.image }}"), "MI401"),
+    "a value inside of text": (proxy(PER_POD, "    resources: {requests: {cpu: '{{ values.image }}-{{ mesh_name }}'}}"), "MI401"),
+    "a key that is a value": (proxy(PER_POD, "    {{ values.image }}x: 1"), "MI401"),
+    "a value through a filter": (proxy(PER_POD, "    tty: {{ values.image|upper }}"), "MI401"),
     "a value that is not there": (proxy("    args: [{{ values.imgae }}]"), "MI302"),
     "a region that is not there": (proxy("    args: [{{ region }}]"), "MI202"),
 }
@@ -501,6 +534,13 @@ UNCERTAIN = {
     "in a loop that may not run": proxy("    {% for port in container_ports %}", "    imagee: a", "    {% endfor %}"),
     "outside of a loop that runs": proxy("    {% for port in container_ports %}", "    {% else %}", "    imagee: a", "    {% endfor %}"),
     "an override": proxy("    tty: {{ values.level }}"),
+    "an override beside what differs from pod to pod": proxy(PER_POD, "    tty: {{ values.level }}"),
+    "an override by a computed key": proxy(PER_POD, "    tty: {{ values['lev' ~ 'el'] }}"),
+    "all values, of which one is an override": proxy(PER_POD, "    tty: {{ values }}"),
+    "text of which a part is the pod's": proxy("    resources: {requests: {cpu: '{{ values.other }}{{ app_ports }}'}}"),
+    "a value in a loop that may not run": proxy("    {% for port in container_ports %}", "    tty: {{ values.other }}", "    {% endfor %}"),
+    "a value that a pod's port chooses": proxy("    tty: {{ values.other if app_ports != '1' else true }}"),
+    "a value under a name of its own": proxy(PER_POD, "    {% set own = app_ports %}", "    tty: {{ own }}"),
     "a label of the pod": proxy("    args: [{{ pod.metadata.labels.tier }}]"),
     "conditions that go together": "containers:\n{% if mesh_name != app_ports %}\n  - name: a\n    image: b:1\n{% endif %}",
 }
@@ -508,7 +548,7 @@ UNCERTAIN = {
 
 @pytest.mark.parametrize("text", UNCERTAIN.values(), ids=UNCERTAIN.keys())
 def test_what_some_pod_may_mend_is_no_fault_of_the_template(text: str) -> None:
-    loaded = load(a_mesh("shop", "mesh-system", "values: {level: a}", "overrides: [level]"), with_template(text))
+    loaded = load(a_mesh("shop", "mesh-system", "values: {level: a, other: b}", "overrides: [level]"), with_template(text))
     assert (loaded.problems, only(loaded).fault) == ((), None)
 
 
@@ -548,6 +588,27 @@ def test_the_newest_text_is_not_valid_where_the_last_good_template_serves_on() -
     assert (store.templates_valid(good), store.templates_valid(bad)) == ({"mesh-system/shop": True}, {"mesh-system/shop": False})
     assert store.reloads(good, bad) == [("mesh-system/shop", "failure")]
     assert store.population(bad) == {("true", "false"): 1}
+
+
+def test_a_first_template_that_the_values_break_is_not_valid_and_its_mesh_not_ready() -> None:
+    def snapshot(*fields: str) -> store.Snapshot:
+        text = with_template(proxy(PER_POD, "    tty: {{ values.tty }}"))
+        return store.load(documents.parse("---\n".join((a_mesh("shop", "mesh-system", *fields), text)), "all.yaml").documents)
+
+    for fields in (("values: {tty: fast}",), ("values: {tty: fast}", "overrides: [other]")):
+        bad = snapshot(*fields)
+        assert store.templates_valid(bad) == {"mesh-system/shop": False}
+        assert store.population(bad) == {("true", "false"): 1}
+        (((reason, found),),) = bad.loaded.wrong.values()
+        assert (reason, found.code, ".tty" in found.what) == (Reason.RENDERED_INVALID_POD, "MI401", True)
+    for fields in (("values: {tty: true}",), ("values: {tty: fast}", "overrides: [tty]")):
+        assert store.population(snapshot(*fields)) == {("true", "true"): 1}
+
+
+def test_a_region_that_is_missing_is_no_fault_of_the_template() -> None:
+    text = "---\n".join((a_mesh(), with_template(proxy("    args: [{{ region }}]"))))
+    found = store.load(documents.parse(text, "all.yaml").documents)
+    assert (store.templates_valid(found), store.population(found)) == ({"mesh-system/shop": True}, {("true", "false"): 1})
 
 
 @pytest.mark.parametrize("size", [3_000, 100_000])
