@@ -42,4 +42,5 @@ def test_what_a_how_to_shows_is_what_comes_out(page: Path, tmp_path: Path, monke
             write(block)
             continue
         shown, printed = run(block)
-        assert re.fullmatch(".*?".join(map(re.escape, shown.split("…"))), printed, re.DOTALL), printed
+        found = re.fullmatch(".*?".join(map(re.escape, shown.split("…"))), printed, re.DOTALL) is not None
+        assert found, f"{page.name} shows:\n{shown}\nwhat comes out:\n{printed}"
