@@ -238,4 +238,5 @@ async def _change(folders: list[str], pace: Pace, nudge: asyncio.Event) -> None:
             await anext(changes, None)
     except OSError:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(nudge.wait(), pace.interval / 1000)
+            async with asyncio.timeout(pace.interval / 1000):
+                await nudge.wait()

@@ -207,7 +207,8 @@ async def configure(configuration: kubernetes.Configuration, given: Credentials)
     try:
         if path:
             load = functools.partial(kubernetes_config.load_kube_config, persist_config=False)
-            await asyncio.wait_for(load(path, given.context or None, configuration), REQUEST_SECONDS)
+            async with asyncio.timeout(REQUEST_SECONDS):
+                await load(path, given.context or None, configuration)
         else:
             kubernetes_config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
     except Exception as error:  # a kubeconfig of the wrong shape, or a plugin that fails, may raise anything

@@ -31,6 +31,7 @@ async def together(*works: Coroutine[Any, Any, None]) -> None:
 
 
 async def woken(event: asyncio.Event, seconds: float) -> None:
-    """Wait for an event, at most for some seconds."""
+    """Wait for an event, at most for some seconds. `asyncio.wait_for` of Python 3.11 may swallow a cancellation that comes with it."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await event.wait()

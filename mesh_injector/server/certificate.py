@@ -112,7 +112,8 @@ class Certificate:
         """Read the folder every so often, or when nudged: a mount swaps a link, of which not every file system tells."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(nudge.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await nudge.wait()
             nudge.clear()
             try:
                 self.offer(await asyncio.to_thread(serving_pair, directory))

@@ -238,15 +238,21 @@ class Holding:
         with contextlib.suppress(OSError, asyncio.CancelledError):
             there = await asyncio.open_connection("127.0.0.1", self._to)
             ways = (_pass_on(reader, there[1], passing), _pass_on(there[0], writer, passing))
-            await asyncio.gather(*ways)
+            try:
+                await asyncio.gather(*ways)
+            finally:
+                for one in (there[1], writer):
+                    one.close()
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, passing: asyncio.Event) -> None:
-    while data := await reader.read(65536):
-        await passing.wait()
-        writer.write(data)
-        await writer.drain()
-    writer.close()
+    try:
+        while data := await reader.read(65536):
+            await passing.wait()
+            writer.write(data)
+            await writer.drain()
+    finally:
+        writer.close()
 
 
 @contextlib.contextmanager
