@@ -129,7 +129,7 @@ def test_an_empty_template_has_no_lines() -> None:
 
 
 ERRORS = {
-    "a: 1\n{% if true %}\nb: [1\n{% endif %}": "t, line 4, column 1",
+    "a: 1\n{% if true %}\nb: [1\n{% endif %}": "t, line 3, column 1",
     "{% for x in [1, 2] %}\na: {{ x }}\n{% endfor %}": "t, line 2, column 1",
     "a: 1\n\n{# #}\nb: x{{ [] }}": "t, line 4, column 1",
     "a:\n{% for x in [1, 0] %}\n- {{ 1 // x }}\n{% endfor %}": "t, line 3, column 1",
