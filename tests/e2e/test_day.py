@@ -211,11 +211,11 @@ def test_a_tenant_is_told_what_to_grant_and_then_has_a_mesh_of_its_own(cluster: 
     cluster.kubectl(*command.split()).ok()
     wait(cluster, "Ready", "logs", "tenant")
 
-    def collected() -> dict[str, Any] | None:
+    def collected() -> dict[str, Any]:
         """A replica that has not read the ConfigMap yet refuses: the leader's word is not the other's."""
         with contextlib.suppress(AssertionError):
             return a_pod(cluster, "collected", "tenant", logs="collected")
-        return None
+        return {}
 
     made = processes.eventually(collected, "both replicas have read the ConfigMap")
     assert sidecar(made, "log-shipper")["image"] == mesh["spec"]["values"]["image"]
