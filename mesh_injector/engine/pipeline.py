@@ -3,7 +3,8 @@
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+
+import msgspec
 
 from mesh_injector.engine import placement, record, reinvocation
 from mesh_injector.engine.footprint import Footprint
@@ -105,7 +106,7 @@ def _passed(reason: Reason) -> Outcome:
     return Outcome(Verdict.SKIPPED, reason)
 
 
-class _Case(NamedTuple):
+class _Case(msgspec.Struct, frozen=True, cache_hash=True):
     """All that an outcome depends on beside the overlay, whose memory it is in."""
 
     mesh: str
