@@ -32,7 +32,9 @@ def inject(pod: Pod, namespace: Namespace, rules: Rules) -> Outcome:
     if record.ANNOTATION in pod.annotations:
         return _judge(pod, _Answers(namespace, rules))[0]
     decision = rules.decide(pod, namespace)
-    return _left(decision) or _shared(pod, decision) or _settle(pod, *_place(pod, decision))
+    if not decision.overlays or decision.error is not None:
+        return _left(decision)
+    return _shared(pod, decision) or _settle(pod, *_place(pod, decision))
 
 
 class _Answers:
@@ -86,13 +88,13 @@ def _strip(pod: Pod, answers: _Answers) -> tuple[Pod, Stripped | None]:
 def _decide(pod: Pod, base: Pod, stripped: Stripped | None, answers: _Answers) -> Outcome:
     decision = answers.decide(base)
     again = (lambda operations: reinvocation.reconcile(pod, stripped, operations)) if stripped else None
-    return _left(decision) or _settle(base, *answers.place(base), again)
+    if not decision.overlays or decision.error is not None:
+        return _left(decision)
+    return _settle(base, *answers.place(base), again)
 
 
-def _left(decision: Decision) -> Outcome | None:
-    """The outcome where nothing is placed: an error, or a pod that is left alone; None where there are overlays."""
-    if decision.overlays and decision.error is None:
-        return None
+def _left(decision: Decision) -> Outcome:
+    """The outcome where nothing is placed: an error, or a pod that is left alone."""
     if decision.error is not None:
         return _failed(decision, decision.error)
     if decision.mesh or decision.template or decision.warnings or decision.asked:

@@ -62,6 +62,7 @@ class ReviewEndpoint:
         self._metrics = metrics or Metrics(mesh_injector.__version__)
         self._turns = turns or Turns(Limits().waiting)
         self._log: FilteringBoundLogger = structlog.get_logger().bind()
+        self._tells_all = self._log.is_enabled_for(logging.DEBUG)
         self._strangers = logs.Sparing(structlog.get_logger())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -173,10 +174,9 @@ class ReviewEndpoint:
         """Count each review, and write one line for it; refusals are what someone will look for."""
         verdict, reason = outcome.words
         self._metrics.reviewed(verdict, reason, outcome.mesh, seconds)
-        level = logging.INFO if outcome.verdict is Verdict.REFUSED else logging.DEBUG
-        if self._log.is_enabled_for(level):
+        if self._tells_all or not outcome.allowed:
             self._log.log(
-                level,
+                logging.DEBUG if outcome.allowed else logging.INFO,
                 "review",
                 uid=request.uid,
                 namespace=request.namespace,
