@@ -14,7 +14,7 @@ FLOORS := $(addprefix tests/,documents engine formats test_admission.py test_cor
 	test_validation.py test_workloads.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz bench drills check docs picture format golden schema crd chart coverage mutants controlplane judge capture plugin image clean
+.PHONY: help run test fuzz bench drills check docs picture format golden schema crd reference chart coverage mutants controlplane judge capture plugin image clean
 
 help: ## print this help
 	@printf 'mesh-injector: a Kubernetes sidecar injector\n\n'
@@ -68,6 +68,9 @@ golden: $(READY) ## write the golden cases anew; look at the diff before you com
 crd: $(READY) ## write the CRD anew from the model
 	$(BIN)/python scripts/generate_crd.py
 	cp crds/*.yaml config/crd/
+
+reference: $(READY) ## write the parts of docs/ that follow from the code: commands, fields, metrics, messages, bounds
+	$(BIN)/python -m scripts.generate_reference
 
 chart: $(READY) ## write what the Helm chart takes over from config/ and the CRD, and its table of values
 	$(BIN)/python scripts/generate_chart.py
