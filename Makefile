@@ -2,6 +2,7 @@
 # uv does the work; where it is not installed, a private copy is put into .bootstrap by `python3 -m venv` and pip.
 
 UV_VERSION := 0.9
+ACTIONLINT := v1.7.12
 PYTHON ?= python3
 UV := $(or $(shell command -v uv 2>/dev/null),.bootstrap/bin/uv)
 BIN := .venv/bin
@@ -86,8 +87,9 @@ schema: $(READY) ## write what we know of Kubernetes anew, pod schema and defaul
 	$(BIN)/python scripts/generate_pod_schema.py $(if $(VERSION),--version $(VERSION))
 	$(BIN)/python scripts/generate_pod_defaults.py
 
-image: $(READY) ## carry out the Dockerfile without a container engine, and start `mesh-injector version` in it
+image: $(READY) ## lint Dockerfile and workflows, carry the Dockerfile out without a container engine, and start `mesh-injector version` in it
 	$(BIN)/hadolint Dockerfile
+	@if command -v go >/dev/null; then go run github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT); else echo 'no Go: the workflows were not linted'; fi
 	$(BIN)/python -m scripts.rehearse_image version
 
 plugin: $(READY) ## build `kubectl mesh-injector` for krew into dist/: archives with all packages, and the manifest (FLAGS=--all for every platform)
