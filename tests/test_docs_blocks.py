@@ -64,7 +64,7 @@ class Block:
 
     @property
     def is_run(self) -> bool:
-        of_a_story = self.page.startswith("docs/howto/") or self.page == "docs/tutorial.md"
+        of_a_story = self.page.startswith("docs/howto/") or self.page in ("docs/tutorial.md", "docs/values.md")
         return self.page in RUN or f"{self.page} {self.language}" in RUN or (of_a_story and self.language in ("yaml", "console"))
 
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from mesh_injector.cli import app
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGES = [DOCS / "tutorial.md", *sorted((DOCS / "howto").glob("*.md"))]
+PAGES = [DOCS / "tutorial.md", DOCS / "values.md", *sorted((DOCS / "howto").glob("*.md"))]
 
 
 def write(block: str) -> None:
