@@ -43,7 +43,7 @@ OUTPUT = {
     "docs/operate.md": "e2e/test_check and e2e/test_status",
 }
 """Pages whose console blocks show what comes out, and what runs them, or something that is as good."""
-OTHERS = frozenset({"openssl", "echo", "export", "jq", "git", "vault"})
+OTHERS = frozenset({"docker", "echo", "export", "git", "jq", "openssl", "pip", "vault"})
 """Programs of which nothing is held but that they are meant."""
 KUBECTL = frozenset(["annotate", "apply", "create", "delete", "diff", "get", "krew", "label", "patch", "replace", "rollout", "run", "wait"])
 KINDS = frozenset({"Pod", "ConfigMap", "Deployment", "Job", "CronJob", "Namespace"})
