@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from scripts.reference import commands, mesh, numbers, templates, vocabulary
+from scripts.reference import commands, mesh, numbers, serving, templates, vocabulary
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 PARTS: Final[Mapping[tuple[str, str], Callable[[], str]]] = {
@@ -21,6 +21,7 @@ PARTS: Final[Mapping[tuple[str, str], Callable[[], str]]] = {
     ("messages.md", "reasons"): vocabulary.answers,
     ("templates.md", "variables"): templates.variables,
     ("templates.md", "bounds"): templates.limits,
+    ("serving.md", "limits"): serving.bounds,
 }
 """What stands between the marks of a name on a page; everything else on the page is written by hand."""
 

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from mesh_injector.cli import app
@@ -76,6 +77,11 @@ def test_every_field_of_a_mesh_is_on_the_page() -> None:
     assert [path for path in paths if path not in MESH] == []
     assert "| `status.conditions" not in MESH, "paths begin below spec and status"
     assert "| `conditions[].reason` |" in MESH
+
+
+def test_the_example_of_the_page_has_every_field() -> None:
+    [example] = re.findall(r"```yaml\n(.*?)```", MESH, re.DOTALL)
+    assert set(yaml.safe_load(example)["spec"]) == {field.alias for field in spec.MeshSpec.model_fields.values()}
 
 
 def test_every_metric_is_on_the_page_with_the_labels_that_its_family_has() -> None:

@@ -18,6 +18,14 @@ def code(text: str) -> str:
     return f"`{text}`" if text else ""
 
 
+def amount(number: int) -> str:
+    """A number as people read it: whole KiB and MiB."""
+    for unit, size in (("MiB", 1024**2), ("KiB", 1024)):
+        if number % size == 0:
+            return f"{number // size} {unit}"
+    return f"{number:,}"
+
+
 def one_line(text: str) -> str:
     """A text without its line breaks."""
     return " ".join(text.split())

@@ -3,9 +3,8 @@
 from typing import Final
 
 from mesh_injector.engine.template import bounds, names
-from scripts.reference.markdown import code, table
+from scripts.reference.markdown import amount, code, table
 
-_KIB: Final = 1024
 _BOUNDS: Final = (
     ("characters of a template", bounds.TEMPLATE_CHARACTERS),
     ("words and signs inside tags; each text between two tags counts as one, the sample has 50", bounds.TOKENS),
@@ -30,12 +29,4 @@ def variables() -> str:
 
 def limits() -> str:
     """Every bound of a template and its rendering."""
-    return table(("at most", "of what"), ([_number(number), what] for what, number in _BOUNDS))
-
-
-def _number(number: int) -> str:
-    """A number as people read it: powers of two in KiB and MiB."""
-    for unit, size in (("MiB", _KIB**2), ("KiB", _KIB)):
-        if number % size == 0:
-            return f"{number // size} {unit}"
-    return f"{number:,}"
+    return table(("at most", "of what"), ([amount(number), what] for what, number in _BOUNDS))
