@@ -10,7 +10,7 @@ READY := .venv/.ready
 E2E := tests/e2e
 PYTEST_FLAGS ?= -n auto --dist worksteal
 SECONDS ?= 600
-MODULES ?= selector record footprint placement pipeline defaults template
+MODULES ?= selector record footprint placement pipeline outcome defaults template
 FLOORS := $(addprefix tests/,documents engine formats test_admission.py test_corpora.py test_errors.py test_golden.py test_members.py test_messages.py \
 	test_validation.py test_workloads.py)
 

@@ -20,7 +20,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from mesh_injector import reasons
-from mesh_injector.engine.pipeline import Outcome, Verdict
+from mesh_injector.engine.outcome import Outcome, Verdict
 from mesh_injector.engine.pod import Pod, Projection
 from mesh_injector.errors import InjectionError, Problem, ReviewError, printable
 from mesh_injector.reasons import Reason

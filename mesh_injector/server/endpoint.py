@@ -25,7 +25,7 @@ import mesh_injector
 from mesh_injector import admission, logs
 from mesh_injector.admission import AdmissionRequest
 from mesh_injector.engine import pipeline
-from mesh_injector.engine.pipeline import Outcome, Verdict
+from mesh_injector.engine.outcome import Outcome, Verdict
 from mesh_injector.errors import InjectionError, ReviewError
 from mesh_injector.metrics import Metrics
 from mesh_injector.reasons import Reason
