@@ -15,7 +15,7 @@ FLOORS := $(addprefix tests/,documents engine formats test_admission.py test_cor
 	test_validation.py test_workloads.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz bench drills check docs picture format golden schema crd reference chart coverage mutants controlplane judge capture plugin workflows image clean
+.PHONY: help run test fuzz bench instructions drills check docs picture format golden schema crd chart coverage mutants controlplane judge capture plugin image clean
 
 help: ## print this help
 	@printf 'mesh-injector: a Kubernetes sidecar injector\n\n'
@@ -70,6 +70,7 @@ crd: $(READY) ## write the CRD anew from the model
 	$(BIN)/python scripts/generate_crd.py
 	cp crds/*.yaml config/crd/
 
+.PHONY: reference workflows
 reference: $(READY) ## write the parts of docs/ that follow from the code: commands, fields, metrics, messages, bounds
 	$(BIN)/python -m scripts.generate_reference
 
