@@ -19,7 +19,11 @@ from mesh_injector.formats.mesh import spec
 
 ROOT = Path(__file__).parent.parent
 CHART = ROOT / "charts" / "mesh-injector"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *(page for folder in ("charts", "corpora", "docs", "tests") for page in sorted((ROOT / folder).rglob("*.md"))),
+]
 RUN = {
     "docs/templates.md": "test_docs_templates",
     "docs/reference/commands.md": "test_reference",
