@@ -73,7 +73,7 @@ chart: $(READY) ## write what the Helm chart takes over from config/ and the CRD
 	$(BIN)/python scripts/generate_chart.py
 
 coverage: $(READY) ## branch coverage of the floors without I/O by their own tests, which must leave nothing out
-	$(BIN)/pytest $(PYTEST_FLAGS) $(FLOORS) --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest $(PYTEST_FLAGS) $(FLOORS) --hypothesis-profile=examples --cov --cov-report=term-missing:skip-covered
 
 mutants: $(READY) ## break the engine in small ways and see which its tests overlook; goes on where it was: make mutants MODULES="selector record"
 	-timeout --signal=INT $(SECONDS) $(BIN)/mutmut run $(foreach module,$(MODULES),"mesh_injector.engine.$(module)*")

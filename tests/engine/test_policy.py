@@ -282,6 +282,14 @@ def test_a_container_that_is_gone_takes_what_was_in_it_along() -> None:
     assert record.take_out(Pod.from_document(after)).body == pod({"name": "other", "image": "o"})
 
 
+def test_a_list_that_another_webhook_made_something_else_stays_as_it_is() -> None:
+    after, _ = inject(pod(mounting(TOKEN)), tumblr)
+    after["spec"]["containers"][0]["volumeMounts"] = {"odd": True}
+    stripped = record.take_out(Pod.from_document(after))
+    assert stripped.body["spec"]["containers"][0]["volumeMounts"] == {"odd": True}
+    assert jsonpatch.apply_patch(after, stripped.operations) == stripped.body
+
+
 FORGED = [
     {"at": "containers[app].volumeMounts[/etc]", "index": 0, "value": {"name": "root", "mountPath": "/etc"}},
     {"at": "containers[app].env[A]", "index": 0, "value": {"name": "A", "value": "evil"}},
