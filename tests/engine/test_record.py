@@ -108,7 +108,7 @@ def test_annotations_that_the_template_brings_count_too(operation: Json) -> None
 
 @pytest.mark.parametrize("key", ["k" * 300, "a/b~c" * 60])
 def test_the_key_of_an_annotation_that_the_template_brings_counts_too(key: str) -> None:
-    operations = [
+    operations: list[Json] = [
         {"op": "add", "path": "/metadata/annotations", "value": {"first": "w"}},
         {"op": "add", "path": f"/metadata/annotations/{address.escape(key)}", "value": "v"},
         {"op": "add", "path": "/spec/hostname", "value": "h"},
