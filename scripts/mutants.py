@@ -11,6 +11,7 @@ import hashlib
 import inspect
 import json
 import os
+import re
 import resource
 import signal
 import sys
@@ -39,6 +40,10 @@ MEMORY: Final = 3 * 1024**3
 """Bytes that a mutant may take."""
 SECONDS: Final = 20
 """Of processor time that a mutant may take beside three times what its tests take without it: some loop for ever."""
+
+
+_STRICT: Final = re.compile(r",\s*(strict=\w+)?\s*\)")
+"""The end of a `zip` of lists that are equally long: `strict` says so to the reader."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ def mutants(path: Path) -> Iterator[Mutant]:
         source = text[:begin] + tree.code_for_node(one.mutated_node).strip() + text[end:]
         line = place.start.line
         before, after = (lines.splitlines()[line - 1].strip() for lines in (text, source))
-        if source != text and source not in seen and "cast(" not in before:
+        if source not in seen and _STRICT.sub(")", before) != _STRICT.sub(")", after) and "cast(" not in before:
             yield Mutant(module, function, line, before, after, source)
         seen.add(source)
 
