@@ -9,12 +9,12 @@ READY := .venv/.ready
 E2E := tests/e2e
 PYTEST_FLAGS ?= -n auto --dist worksteal
 SECONDS ?= 600
-MODULES ?= selector record placement merged overlay policy taking footprint address pipeline memory template
+MODULES ?= selector record placement merged overlay policy taking footprint address pipeline outcome memory template
 FLOORS := $(addprefix tests/,documents engine formats test_admission.py test_errors.py test_golden.py test_members.py test_messages.py \
 	test_validation.py test_workloads.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz bench drills check docs picture format golden schema crd chart coverage mutants controlplane judge capture plugin image clean
+.PHONY: help run test fuzz bench instructions drills check docs picture format golden schema crd chart coverage mutants controlplane judge capture plugin image clean
 
 help: ## print this help
 	@printf 'mesh-injector: a Kubernetes sidecar injector\n\n'
@@ -29,6 +29,9 @@ test: $(READY) ## all tests; those on a real API server too, where it is built o
 
 bench: $(READY) ## measure every promise of docs/performance.md, and write its table (ten minutes on an idle machine)
 	$(BIN)/python -m benchmarks --write
+
+instructions: $(READY) ## count the instructions of one review, which a busy machine does not change (needs valgrind; five minutes)
+	$(BIN)/python -m benchmarks.instructions
 
 drills: controlplane ## two replicas under load, killed, restarted, dead and frozen: DRILLS="burst killed" chooses; prints a table (ten minutes)
 	$(BIN)/python -m tests.e2e.drills $(DRILLS)

@@ -11,6 +11,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,11 +38,13 @@ class Usage:
 class Subject:
     """A running subject, as the parent sees it."""
 
-    def __init__(self, name: str, core: int | None) -> None:
-        command = [sys.executable, "-m", "benchmarks.process", name]
+    def __init__(self, name: str, core: int | None, tool: Sequence[str] = ()) -> None:
+        """Start it on a core, under a tool that watches it if one is given."""
+        command = [*tool, sys.executable, "-m", "benchmarks.process", name]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
         if core is not None:
             os.sched_setaffinity(self._process.pid, {core})
+        self.pid = self._process.pid
         self.port = int(self._answer()["port"])
 
     def usage(self) -> Usage:

@@ -20,7 +20,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from mesh_injector import reasons
-from mesh_injector.engine.pipeline import Outcome, Verdict
+from mesh_injector.engine.outcome import Outcome, Verdict
 from mesh_injector.engine.pod import Pod, Projection
 from mesh_injector.errors import InjectionError, Problem, ReviewError, printable
 from mesh_injector.reasons import Reason
@@ -111,7 +111,10 @@ def decode(body: bytes) -> AdmissionRequest:
     try:
         if not body.isascii():
             body.decode()
-        review = _review_of(body)
+        try:
+            review: _PodReview | _AnyReview = _POD.decode(body)
+        except msgspec.ValidationError:  # the object is no pod; whether the rest is a review is told without it
+            review = _ANYTHING.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if begun := recognized(body):
             return begun.refused(no_pod(error))
@@ -121,28 +124,19 @@ def decode(body: bytes) -> AdmissionRequest:
     request = review.request
     if not request.uid:
         raise _refuse("the request has no uid")
-    asked = (request.uid, review.api_version, request.namespace)
-    if request.operation != "CREATE" or request.sub_resource or request.resource != _PODS:
-        return AdmissionRequest(*asked, None)
-    try:
-        return AdmissionRequest(*asked, _pod(request, body))
-    except ReviewError as error:
-        fault = InjectionError(Reason.NOT_A_POD, error.problem.what, where="request.object", fix="send a v1 Pod")
-        return AdmissionRequest(*asked, None, fault)
+    pod, fault = None, None
+    if request.operation == "CREATE" and not request.sub_resource and request.resource == _PODS:
+        try:
+            pod = _pod(request, body)
+        except ReviewError as error:
+            fault = InjectionError(Reason.NOT_A_POD, error.problem.what, where="request.object", fix="send a v1 Pod")
+    return AdmissionRequest(request.uid, review.api_version, request.namespace, pod, fault)
 
 
 def recognized(body: bytes) -> AdmissionRequest | None:
     """What the first bytes tell of a review that cannot be read further; None where they are not those of an API server."""
     head = _HEAD.match(body)
     return AdmissionRequest(head[2].decode(), head[1].decode(), "", None) if head else None
-
-
-def _review_of(body: bytes) -> _PodReview | _AnyReview:
-    """Decode a review and its pod, or the review alone where its object is no pod."""
-    try:
-        return _POD.decode(body)
-    except msgspec.ValidationError:
-        return _ANYTHING.decode(body)
 
 
 def _pod(request: _PodRequest | _AnyRequest, body: bytes) -> Pod | None:

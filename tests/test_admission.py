@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh_injector import admission
-from mesh_injector.engine.pipeline import Outcome, Verdict
+from mesh_injector.engine.outcome import Outcome, Verdict
 from mesh_injector.errors import InjectionError, ReviewError
 from mesh_injector.reasons import Reason
 

@@ -7,7 +7,7 @@ import pytest
 
 from mesh_injector import directory, documents, store
 from mesh_injector.engine import address, pipeline, record
-from mesh_injector.engine.pipeline import Outcome, Verdict
+from mesh_injector.engine.outcome import Outcome, Verdict
 from mesh_injector.engine.pod import Pod
 from mesh_injector.reasons import Reason
 from mesh_injector.store import Snapshot

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from mesh_injector import documents, store
 from mesh_injector.engine import overlay, pipeline, placement, record
+from mesh_injector.engine.outcome import Outcome, Verdict
 from mesh_injector.engine.overlay import Overlay
-from mesh_injector.engine.pipeline import Outcome, Verdict
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Check, Decision, Namespace
 from mesh_injector.engine.template import PatchTemplate, Source

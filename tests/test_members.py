@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 
 from mesh_injector.engine import checks, record, schema
-from mesh_injector.engine.pipeline import Verdict
+from mesh_injector.engine.outcome import Verdict
 from mesh_injector.engine.pod import Pod
 from mesh_injector.reasons import Reason
 from tests.test_laws import Always, Json, Refused, applied, cases, injected, naive_merge, without_nulls

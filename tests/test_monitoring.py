@@ -11,7 +11,7 @@ import promql_parser
 import pytest
 import yaml
 
-from mesh_injector.engine.pipeline import Verdict
+from mesh_injector.engine.outcome import Verdict
 from mesh_injector.metrics import Metrics
 from mesh_injector.reasons import Reason
 

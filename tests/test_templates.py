@@ -15,7 +15,7 @@ import yaml
 from mesh_injector import directory, store, workloads
 from mesh_injector.documents import Document
 from mesh_injector.engine import pipeline
-from mesh_injector.engine.pipeline import Outcome, Verdict
+from mesh_injector.engine.outcome import Outcome, Verdict
 from mesh_injector.engine.pod import Pod
 from mesh_injector.reasons import Reason
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh_injector.engine import overlay, record
+from mesh_injector.engine.outcome import Verdict
 from mesh_injector.engine.overlay import FromDocuments, Overlay
-from mesh_injector.engine.pipeline import Verdict
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.policy import ALLOWED, Policies
 from mesh_injector.engine.rules import Check, Decision, Namespace

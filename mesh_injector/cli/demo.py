@@ -16,7 +16,7 @@ from mesh_injector.cli.flags import flag
 from mesh_injector.cli.reviews import Answer
 from mesh_injector.cli.screen import Part
 from mesh_injector.cli.terminal import Terminal, verdict
-from mesh_injector.engine.pipeline import Verdict
+from mesh_injector.engine.outcome import Verdict
 
 
 def demo(

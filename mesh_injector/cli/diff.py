@@ -15,7 +15,7 @@ from mesh_injector.cli.differences import Difference
 from mesh_injector.cli.flags import flag
 from mesh_injector.cli.terminal import Terminal, verdict
 from mesh_injector.documents import Document
-from mesh_injector.engine.pipeline import Verdict
+from mesh_injector.engine.outcome import Verdict
 from mesh_injector.errors import ConfigError, InjectionError, Problem
 from mesh_injector.formats.mesh import config_maps
 from mesh_injector.formats.mesh.mesh import Mesh

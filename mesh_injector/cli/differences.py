@@ -11,7 +11,7 @@ from mesh_injector.cli import standins, subjects
 from mesh_injector.cli.subjects import Scope, Subject
 from mesh_injector.documents import Document
 from mesh_injector.engine import record
-from mesh_injector.engine.pipeline import Outcome
+from mesh_injector.engine.outcome import Outcome
 from mesh_injector.errors import Problem
 from mesh_injector.store import Snapshot
 

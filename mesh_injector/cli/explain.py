@@ -13,7 +13,7 @@ from mesh_injector.cli.stories import Told
 from mesh_injector.cli.subjects import Scope, Subject
 from mesh_injector.cli.terminal import Terminal
 from mesh_injector.documents import Document, Origin
-from mesh_injector.engine.pipeline import Outcome, Verdict
+from mesh_injector.engine.outcome import Outcome, Verdict
 from mesh_injector.engine.selector import Selector
 from mesh_injector.errors import Problem
 from mesh_injector.kube.credentials import Credentials

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from mesh_injector import store
 from mesh_injector.documents import Document
 from mesh_injector.engine import pipeline, record
-from mesh_injector.engine.pipeline import Outcome, Verdict
+from mesh_injector.engine.outcome import Outcome, Verdict
 from mesh_injector.engine.pod import Pod
 from mesh_injector.kube import census
 from mesh_injector.kube.census import Census

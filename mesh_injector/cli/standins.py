@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from mesh_injector.cli.subjects import Decide
 from mesh_injector.documents import Document, Origin
 from mesh_injector.engine import pipeline
-from mesh_injector.engine.pipeline import Outcome
+from mesh_injector.engine.outcome import Outcome
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Namespace
 from mesh_injector.formats.mesh import sketch

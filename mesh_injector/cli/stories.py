@@ -12,7 +12,8 @@ from mesh_injector.cli.subjects import Subject
 from mesh_injector.cli.terminal import Terminal, verdict
 from mesh_injector.documents import scalar
 from mesh_injector.engine import address, pipeline, record
-from mesh_injector.engine.pipeline import Outcome, Story, Verdict
+from mesh_injector.engine.outcome import Outcome, Verdict
+from mesh_injector.engine.pipeline import Story
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.record import Record
 from mesh_injector.engine.rules import Check, Severity

@@ -12,7 +12,7 @@ from mesh_injector import directory, documents, reasons, workloads
 from mesh_injector.cli import cautions, mistyped
 from mesh_injector.documents import Document
 from mesh_injector.engine import pipeline, selector
-from mesh_injector.engine.pipeline import Outcome, Verdict
+from mesh_injector.engine.outcome import Outcome, Verdict
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Namespace, Operation
 from mesh_injector.engine.selector import Selector

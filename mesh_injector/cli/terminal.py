@@ -20,7 +20,7 @@ VERDICT_STYLES: Final[dict[str, str]] = {
     "uninjected": "green",
     "untouched": "dim",
 }
-"""The colour of each verdict of `pipeline.Verdict` and `uninjection.Verdict`."""
+"""The colour of each verdict of `outcome.Verdict` and `uninjection.Verdict`."""
 
 
 class Terminal:

@@ -3,8 +3,8 @@
 A footprint is a key, and the pod that is placed on is made of the footprint alone: nothing else can enter the result.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import KeysView, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -26,7 +26,7 @@ _FILLER: Final = ""
 """A key that no annotation has: its value stands for all annotations that the overlay does not bring, of which only the size counts."""
 
 
-class Own(NamedTuple):
+class Own(msgspec.Struct, frozen=True):
     """The pod's own containers of one list: their names in order, and which members of `ADDED_TO` those have that ours are added to."""
 
     names: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class Own(NamedTuple):
         return [{"name": name, **{member: [] for member in there}} for name, there in zip(self.names, self.members, strict=True)]
 
 
-class Footprint(NamedTuple):
+class Footprint(msgspec.Struct, frozen=True, cache_hash=True):
     """All that placing one overlay on a pod, judging the two together and sealing that depends on.
 
     `labels` and `annotations` are those that the overlay brings too, None where the pod has no such map; `other_bytes` the size of its
@@ -84,11 +84,12 @@ class Footprints:
     def __init__(self, overlay: "Overlay") -> None:
         spec, metadata, reads = overlay.spec, overlay.metadata, overlay.union.reads
         self._is_possible = reads is not None and overlay.policies == policy.NONE and metadata.keys() <= _METADATA and _is_simple(spec)
-        self._labels, self._annotations = (dict.fromkeys(metadata.get(name) or ()) for name in ("labels", "annotations"))
+        self._labels, self._annotations = (dict.fromkeys(metadata.get(name) or ()).keys() for name in ("labels", "annotations"))
         self._has_finalizers = "finalizers" in metadata
         companions = {name for field in spec for name in defaults.COMPANIONS.get(field, ())}
         self._members = tuple(sorted((spec.keys() | companions | (reads or frozenset())) - _LISTS))
         self._lists = tuple(_OwnList(kind, spec) for kind in checks.CONTAINER_LISTS)
+        self._brought = frozenset(one["name"] for kind in checks.CONTAINER_LISTS for one in spec.get(kind) or () if "image" in one)
         self._volumes = frozenset(volume["name"] for volume in spec.get("volumes") or ())
         self._mounted = overlay.union.mounted
 
@@ -98,18 +99,25 @@ class Footprints:
             return None
         labels, annotations = pod.metadata.labels, pod.metadata.annotations
         try:
+            self._look_for_containers(pod)
             return Footprint(
                 pod.has_metadata,
                 None if labels is None else _among(labels, self._labels),
                 None if annotations is None else _among(annotations, self._annotations),
                 _bytes_beside(annotations, self._annotations) if annotations else 0,
                 bytes(pod.metadata.finalizers) if self._has_finalizers else b"",
-                tuple([(name, bytes(raw)) for name in self._members if (raw := pod.raw(name)) is not None]),
-                tuple([one.own(pod) for one in self._lists]),
+                pod.raws(self._members) if self._members else (),
+                (self._lists[0].own(pod, pod.init_containers), self._lists[1].own(pod, pod.containers)),
                 self._volumes_of(pod) if pod.has("volumes") else None,
             )
         except _CollidesError:
             return None
+
+    def _look_for_containers(self, pod: Pod) -> None:
+        """Look whether a container that the overlay brings is there already. Raises _CollidesError."""
+        for container in (*pod.init_containers, *pod.containers):
+            if container.name in self._brought:
+                raise _CollidesError
 
     def _volumes_of(self, pod: Pod) -> tuple[str, ...]:
         if not self._volumes and not self._mounted:
@@ -117,7 +125,7 @@ class Footprints:
         names = pod.volume_names()
         if names is None or not self._volumes.isdisjoint(names):
             raise _CollidesError
-        return tuple([name for name in self._mounted if name in names])
+        return tuple([name for name in self._mounted if name in names]) if self._mounted else ()
 
 
 _NOTHING_READ: Final = Own()
@@ -128,15 +136,10 @@ class _OwnList:
 
     def __init__(self, kind: str, spec: Mapping[str, Any]) -> None:
         self._kind = kind
-        self._brought = frozenset(one["name"] for name in checks.CONTAINER_LISTS for one in spec.get(name) or () if "image" in one)
         self._added_to = {one["name"]: _keys(one) for one in spec.get(kind) or () if "image" not in one}
 
-    def own(self, pod: Pod) -> Own | None:
-        """Read it. Raises _CollidesError where a container, variable or mount is there already, or one to add to is not."""
-        theirs = pod.init_containers if self._kind == "initContainers" else pod.containers
-        for container in theirs:
-            if container.name in self._brought:
-                raise _CollidesError
+    def own(self, pod: Pod, theirs: Sequence[Container]) -> Own | None:
+        """Read it. Raises _CollidesError where a variable or mount is there already, or a container to add to is not."""
         if not self._added_to:
             return _NOTHING_READ if theirs or pod.has(self._kind) else None
         names = tuple([container.name for container in theirs])
@@ -174,11 +177,12 @@ def _is_simple(spec: Mapping[str, Any]) -> bool:
     return all(one.keys() <= {"name", *ADDED_TO} for one in added_to) and not any("mountPropagation" in mount for mount in mounts)
 
 
-def _among(texts: Mapping[str, str], keys: Mapping[str, None]) -> Texts:
-    return tuple([(key, texts[key]) for key in keys if key in texts])
+def _among(texts: Mapping[str, str], keys: KeysView[str]) -> Texts:
+    return () if keys.isdisjoint(texts) else tuple([(key, texts[key]) for key in keys if key in texts])
 
 
-def _bytes_beside(annotations: Mapping[str, str], keys: Mapping[str, None]) -> int:
+def _bytes_beside(annotations: Mapping[str, str], keys: KeysView[str]) -> int:
     """The size of all annotations but some, as the record's bound counts it."""
-    text = "".join([text for pair in annotations.items() if pair[0] not in keys for text in pair])
+    others = annotations if keys.isdisjoint(annotations) else {key: text for key, text in annotations.items() if key not in keys}
+    text = "".join((*others, *others.values()))
     return len(text) if text.isascii() else len(text.encode())

@@ -3,7 +3,7 @@
 We type the envelope, never the cargo: what nobody asks for is not decoded, so a field newer than this program survives untouched.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 import msgspec
@@ -180,10 +180,10 @@ class Pod:
         found = getattr(self._spec, name, None)
         return found is not None and found != _NULL
 
-    def raw(self, name: str) -> msgspec.Raw | None:
-        """One member of the spec as JSON, save for the lists of containers; None when it is absent, null or unknown."""
-        found = getattr(self._spec, name, None)
-        return found if isinstance(found, msgspec.Raw) and found != _NULL else None
+    def raws(self, names: Iterable[str]) -> tuple[tuple[str, bytes], ...]:
+        """Members of the spec as JSON, but no lists of containers; without those that are absent, null or unknown."""
+        found = [(name, getattr(self._spec, name, _NULL)) for name in names]
+        return tuple([(name, bytes(raw)) for name, raw in found if raw is not _NULL and isinstance(raw, msgspec.Raw) and raw != _NULL])
 
     def volume_names(self) -> set[str] | None:
         """The names of the pod's volumes, which it must have; None where they are no such list."""

@@ -25,7 +25,7 @@ import mesh_injector
 from mesh_injector import admission, logs
 from mesh_injector.admission import AdmissionRequest
 from mesh_injector.engine import pipeline
-from mesh_injector.engine.pipeline import Outcome, Verdict
+from mesh_injector.engine.outcome import Outcome, Verdict
 from mesh_injector.errors import InjectionError, ReviewError
 from mesh_injector.metrics import Metrics
 from mesh_injector.reasons import Reason
@@ -62,6 +62,7 @@ class ReviewEndpoint:
         self._metrics = metrics or Metrics(mesh_injector.__version__)
         self._turns = turns or Turns(Limits().waiting)
         self._log: FilteringBoundLogger = structlog.get_logger().bind()
+        self._tells_all = self._log.is_enabled_for(logging.DEBUG)
         self._strangers = logs.Sparing(structlog.get_logger())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,7 +82,8 @@ class ReviewEndpoint:
     async def _http(self, scope: Scope, receive: Receive) -> exchange.Answer | None:
         """The answer of one HTTP request; None where nobody waits for it any more."""
         try:
-            self._check_path(scope["path"])
+            if scope["path"] != PATH:
+                self._check_path(scope["path"])
             return 200, await self._in_turn(self._decode(await exchange.read(scope, receive)), scope), exchange.JSON
         except ConnectionResetError:
             self._strangers.info("the client vanished while it sent a review", client=exchange.client_of(scope))
@@ -94,7 +96,7 @@ class ReviewEndpoint:
 
     def _check_path(self, path: str) -> None:
         """Look whether reviews are answered there. Raises ReviewError (404)."""
-        if path != PATH and not (self._freshness is not None and witness(path)):
+        if self._freshness is None or not witness(path):
             raise exchange.wrong(404, f"there is nothing at {path!r:.100}", f"send reviews to {PATH}")
 
     def _decode(self, body: bytes) -> AdmissionRequest:
@@ -122,7 +124,10 @@ class ReviewEndpoint:
             began = start = time.monotonic()
             fault = self._bug(request)
         answer = self._answer(request.refused(fault) if fault else request, began, scope["headers"])
-        self._spend(request, time.monotonic() - start)
+        try:
+            self._turns.spend(self._flow(request), time.monotonic() - start)
+        except Exception:  # noqa: BLE001 - the answer is made, and stays
+            self._bug(request)
         return answer
 
     async def _settle(self, request: AdmissionRequest, path: str, due: float) -> InjectionError | None:
@@ -132,15 +137,16 @@ class ReviewEndpoint:
 
     def _answer(self, request: AdmissionRequest, began: float, headers: exchange.Headers) -> bytes:
         try:
-            name, outcome = self._decide(request)
+            outcome = self._decide(request)
             answer = admission.respond(request, outcome)
         except Exception:  # noqa: BLE001 - a bug of ours refuses the pod, since nobody knows what the answer is
-            name, outcome = "", admission.refused(self._bug(request))
+            outcome = admission.refused(self._bug(request))
             answer = admission.respond(request, outcome)
         try:
-            self._tell(request, name, outcome, began)
+            seconds = time.monotonic() - began
+            self._tell(request, outcome, seconds)
             if self._trace is not None:
-                self._trace(headers, request.uid, outcome, time.monotonic() - began)
+                self._trace(headers, request.uid, outcome, seconds)
         except Exception:  # noqa: BLE001 - the answer is made, and stays
             self._bug(request)
         return answer
@@ -150,39 +156,31 @@ class ReviewEndpoint:
         snapshot = self._store.snapshot
         return request.namespace if snapshot and request.namespace in snapshot.namespaces else ""
 
-    def _spend(self, request: AdmissionRequest, seconds: float) -> None:
-        try:
-            self._turns.spend(self._flow(request) if self._turns.is_busy else "", seconds)
-        except Exception:  # noqa: BLE001 - the answer is made, and stays
-            self._bug(request)
-
-    def _decide(self, request: AdmissionRequest) -> tuple[str, Outcome]:
-        """The pod's name and what becomes of it."""
+    def _decide(self, request: AdmissionRequest) -> Outcome:
+        """What becomes of the pod."""
         snapshot = self._store.snapshot
         if request.fault is not None:
-            return "", admission.refused(request.fault)
+            return admission.refused(request.fault)
         if request.pod is None:
-            return "", Outcome(Verdict.SKIPPED, Reason.NOT_A_POD)
+            return Outcome(Verdict.SKIPPED, Reason.NOT_A_POD)
         if snapshot is None:
-            return "", admission.refused(_NOT_READY)
+            return admission.refused(_NOT_READY)
         try:
-            return request.pod.name, pipeline.inject(request.pod, snapshot.namespace(request.namespace), snapshot.rules)
+            return pipeline.inject(request.pod, snapshot.namespace(request.namespace), snapshot.rules)
         except (msgspec.DecodeError, RecursionError) as error:  # in parts that are decoded only when somebody asks
-            return "", admission.refused(admission.no_pod(error))
+            return admission.refused(admission.no_pod(error))
 
-    def _tell(self, request: AdmissionRequest, name: str, outcome: Outcome, began: float) -> None:
+    def _tell(self, request: AdmissionRequest, outcome: Outcome, seconds: float) -> None:
         """Count each review, and write one line for it; refusals are what someone will look for."""
-        seconds = time.monotonic() - began
         verdict, reason = outcome.words
         self._metrics.reviewed(verdict, reason, outcome.mesh, seconds)
-        level = logging.INFO if outcome.verdict is Verdict.REFUSED else logging.DEBUG
-        if self._log.is_enabled_for(level):
+        if self._tells_all or not outcome.allowed:
             self._log.log(
-                level,
+                logging.DEBUG if outcome.allowed else logging.INFO,
                 "review",
                 uid=request.uid,
                 namespace=request.namespace,
-                pod=name,
+                pod=request.pod.name if request.pod else "",
                 outcome=verdict,
                 reason=reason,
                 mesh=outcome.mesh,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final, Protocol
 
 from mesh_injector import reasons
-from mesh_injector.engine.pipeline import Outcome
+from mesh_injector.engine.outcome import Outcome
 from mesh_injector.errors import ConfigError, Problem
 
 if TYPE_CHECKING:

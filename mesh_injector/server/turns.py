@@ -13,6 +13,8 @@ from typing import Final
 
 SLICE_SECONDS: Final = 0.02
 """So long the event loop may be busy with reviews before it looks for new ones; a single review is bounded by counts."""
+_UNWATCHED_SECONDS: Final = SLICE_SECONDS / 2
+"""Rounds are told apart only when reviews have taken so long, in however many: a callback for each round costs a tenth of a review."""
 
 
 @dataclass(slots=True)
@@ -22,7 +24,7 @@ class _Ticket:
 
 
 class Turns:
-    """The order of reviews in one event loop. As long as they are quick it costs one callback for each round of the loop."""
+    """The order of reviews in one event loop. As long as they are quick it costs an addition."""
 
     def __init__(self, waiting: int, clock: Callable[[], float] = time.monotonic) -> None:
         """Let at most `waiting` reviews wait."""
@@ -53,7 +55,7 @@ class Turns:
         self._burst += seconds
         if self._count:
             self._spent[flow] = self._spent.get(flow, self._cost) + seconds
-        if not self._is_armed:
+        if self._burst > _UNWATCHED_SECONDS:
             self._arm()
 
     def _arm(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from mesh_injector.engine import overlay, pipeline
-from mesh_injector.engine.pipeline import Outcome
+from mesh_injector.engine.outcome import Outcome
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Namespace
 from tests.test_laws import ALWAYS, LAW, Always, Json, cases, injected, made

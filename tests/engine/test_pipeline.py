@@ -9,8 +9,8 @@ import jsonpatch
 import pytest
 
 from mesh_injector.engine import overlay, pipeline, record
+from mesh_injector.engine.outcome import Outcome, Verdict
 from mesh_injector.engine.overlay import Overlay
-from mesh_injector.engine.pipeline import Outcome, Verdict
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Check, Decision, Namespace, Severity
 from mesh_injector.engine.template import PatchTemplate, Source

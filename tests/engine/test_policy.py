@@ -12,8 +12,8 @@ import yaml
 
 from mesh_injector.documents import Document, Origin
 from mesh_injector.engine import overlay, pipeline, placement, record
+from mesh_injector.engine.outcome import Outcome
 from mesh_injector.engine.overlay import FromDocuments, Overlay
-from mesh_injector.engine.pipeline import Outcome
 from mesh_injector.engine.placed import Placement
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.policy import ALLOWED, Policies, Policy

@@ -14,7 +14,7 @@ from mesh_injector.cli.suites.loading import ENDINGS
 from mesh_injector.cli.suites.spec import API_VERSION, KIND
 from mesh_injector.cli.terminal import Terminal
 from mesh_injector.engine import address, record
-from mesh_injector.engine.pipeline import Outcome
+from mesh_injector.engine.outcome import Outcome
 from mesh_injector.errors import ConfigError, Problem
 from mesh_injector.store import Snapshot
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from mesh_injector.engine.pipeline import Verdict
+from mesh_injector.engine.outcome import Verdict
 from mesh_injector.reasons import Reason
 
 API_VERSION: Final = "cli.mesh-injector.io/v1alpha1"

@@ -3,83 +3,117 @@
 What each may hold is in the tables of `fields`, what the members of one item must be to each other in `items`.
 """
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
+
+import msgspec
 
 from mesh_injector.engine import defaults, schema
 from mesh_injector.engine.checks import fields, grammar, items
 from mesh_injector.engine.checks.finding import Finding, Path, at
 
 
-def find(value: Any, node: schema.Node | None, path: Path) -> Iterator[Finding]:
+def find(value: Any, node: schema.Node | None, path: Path) -> list[Finding]:
     """Find what is wrong with the values of a part, whose structure is right: plain dictionaries, lists and scalars."""
-    if node is None:
-        return
+    found: list[Finding] = []
+    if node is not None:
+        _walk(value, node, path, found)
+    return found
+
+
+def _walk(value: Any, node: schema.Node, path: Path, found: list[Finding]) -> None:
+    """Add what is wrong to a list: mostly nothing is, and a generator for each part would take longer than the looking."""
     if isinstance(value, dict):
         if node.kind == "object":
-            yield from at(path, _object(value, node.name))
+            found += _object(value, node.name, path)
         for name, item in value.items():
             inner = node.field(name)
-            if inner is not None and (inner.kind == "quantity" or item.__class__ in _WALKED):
-                yield from find(item, inner, (*path, name))
+            if inner is not None and (item.__class__ in _WALKED or inner.kind == "quantity"):
+                _walk(item, inner, (*path, name), found)
     elif isinstance(value, list):
         inner = node.item()
         if inner is not None and inner.kind in _HOLDING:
             for index, item in enumerate(value):
-                yield from find(item, inner, (*path, index))
+                _walk(item, inner, (*path, index), found)
     elif node.kind == "quantity" and not isinstance(defaults.quantity(value), Decimal):
-        yield Finding(path, f"`{value!s:.40}` is no quantity", "write a number with a suffix such as m, k, Mi or Gi: `100m`, `128Mi`")
+        fix = "write a number with a suffix such as m, k, Mi or Gi: `100m`, `128Mi`"
+        found.append(Finding(path, f"`{value!s:.40}` is no quantity", fix))
 
 
 _WALKED: Final = (dict, list)
 _HOLDING: Final = ("object", "map", "list", "quantity")
 """The kinds of which a part may be wrong by itself; other scalars are judged by the object that they are a member of."""
-_JUDGED: Final = fields.TEXTS.keys() | fields.BOUNDS.keys() | fields.NOT_EMPTY
 
 
-def _object(members: Mapping[str, Any], definition: str) -> Iterator[Finding]:
-    for name in fields.REQUIRED.get(definition, ()):
-        if not members.get(name) and members.get(name) != "":
-            yield Finding((), f"`{name}` is required", "write it, or leave out what needs it")
-    yield from _choices(members, definition)
-    for name, value in members.items():
-        field = f"{definition}.{name}"
-        if field in _JUDGED:
-            yield from at((name,), _member(value, field))
-    if definition in items.RULES:
-        yield from items.RULES[definition](members)
+class _Asked(msgspec.Struct, frozen=True):
+    """What is asked of an object of one definition; `judged` are the members that are judged by their name, as the tables write it."""
+
+    required: tuple[str, ...]
+    one_of: tuple[str, ...]
+    at_most_one: tuple[str, ...]
+    judged: Mapping[str, str]
+    rule: items.Rule | None
 
 
-def _choices(members: Mapping[str, Any], definition: str) -> Iterator[Finding]:
-    one_of = fields.ONE_OF.get(definition, ())
-    made = [name for name in one_of or fields.AT_MOST_ONE.get(definition, ()) if name in members and members[name] != ""]
+@functools.cache
+def _asked(definition: str) -> _Asked:
+    """Collect the rows of the tables; there are as many answers as the schema has definitions."""
+    judged = (field.rpartition(".") for field in (*fields.TEXTS, *fields.BOUNDS, *fields.NOT_EMPTY))
+    return _Asked(
+        tuple(fields.REQUIRED.get(definition, ())),
+        tuple(fields.ONE_OF.get(definition, ())),
+        tuple(fields.AT_MOST_ONE.get(definition, ())),
+        {name: f"{owner}.{name}" for owner, _, name in judged if owner == definition},
+        items.RULES.get(definition),
+    )
+
+
+def _object(members: Mapping[str, Any], definition: str, path: Path) -> Iterable[Finding]:
+    asked = _asked(definition)
+    found = [
+        Finding((), f"`{name}` is required", "write it, or leave out what needs it")
+        for name in asked.required
+        if not members.get(name) and members.get(name) != ""
+    ]
+    if asked.one_of or asked.at_most_one:
+        found += _choices(members, asked, definition)
+    if asked.judged:
+        for name, value in members.items():
+            if name in asked.judged:
+                found += _member(value, asked.judged[name], (name,))
+    if asked.rule is not None:
+        found += asked.rule(members)
+    return at(path, found) if found else ()
+
+
+def _choices(members: Mapping[str, Any], asked: _Asked, definition: str) -> Iterable[Finding]:
+    made = [name for name in asked.one_of or asked.at_most_one if name in members and members[name] != ""]
     if len(made) > 1:
-        yield Finding((), f"has several {fields.CHOICES.get(definition, 'sources')}: {', '.join(made)}", "keep one")
-    elif one_of and not made:
-        yield Finding((), f"has none of {', '.join(one_of)}", "write one")
+        return (Finding((), f"has several {fields.CHOICES.get(definition, 'sources')}: {', '.join(made)}", "keep one"),)
+    return (Finding((), f"has none of {', '.join(asked.one_of)}", "write one"),) if asked.one_of and not made else ()
 
 
-def _member(value: Any, field: str) -> Iterator[Finding]:
+def _member(value: Any, field: str, path: Path) -> Iterable[Finding]:
     """Judge a field by its name; of a list each item."""
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from at((index,), _scalar(item, field))
-    else:
-        yield from _scalar(value, field)
+    if not isinstance(value, list):
+        return _scalar(value, field, path)
+    return [one for index, item in enumerate(value) for one in _scalar(item, field, (*path, index))]
 
 
-def _scalar(value: Any, field: str) -> Iterator[Finding]:
+def _scalar(value: Any, field: str, path: Path) -> Iterable[Finding]:
     if value == "":
         if field in fields.NOT_EMPTY:
-            yield Finding((), "is empty", fields.EMPTY_FIXES.get(field, "write it, or leave out what it belongs to"))
+            return (Finding(path, "is empty", fields.EMPTY_FIXES.get(field, "write it, or leave out what it belongs to")),)
     elif isinstance(value, str):
         rule = fields.TEXTS.get(field)
         if rule and not rule.holds(value):
             length = f" ({len(value)} characters)" if rule is grammar.PORT_NAME else ""
-            yield Finding((), f"{_shown(value)}{length} {rule.what}", rule.fix)
+            return (Finding(path, f"{_shown(value)}{length} {rule.what}", rule.fix),)
     elif field in fields.BOUNDS and not fields.BOUNDS[field][0] <= value <= fields.BOUNDS[field][1]:
-        yield Finding((), *_out_of_bounds(value, field))
+        return (Finding(path, *_out_of_bounds(value, field)),)
+    return ()
 
 
 def _shown(value: str) -> str:

@@ -21,6 +21,8 @@ Node = schema.Node | None
 def fill(skeleton: Skeleton, values: Given[Any], node: Node) -> Any:
     """Return plain JSON values; raise `Fault` with the *rendered* character where a value cannot stand."""
     try:
+        if isinstance(skeleton, Literal):
+            return _literal(skeleton, node)
         if isinstance(skeleton, Mapping):
             return _mapping(skeleton, values, node)
         if isinstance(skeleton, Sequence):
@@ -28,7 +30,7 @@ def fill(skeleton: Skeleton, values: Given[Any], node: Node) -> Any:
             return [fill(child, values, item) for child in skeleton.items]
         if isinstance(skeleton, Mark):
             return deliver(values[skeleton.index], node)
-        return _literal(skeleton, node) if isinstance(skeleton, Literal) else _text(skeleton, values)
+        return _text(skeleton, values)
     except Fault as fault:
         fault.line = fault.line or skeleton.at
         raise
@@ -61,6 +63,8 @@ def _text(mixed: Mixed, values: Given[Any] | Values[int, Any]) -> str:
 
 def _literal(literal: Literal, node: Node) -> Any:
     value = literal.value
+    if value.__class__ is str:
+        return value
     if node is not None and node.wants_text and isinstance(value, bool | int | float):
         return literal.spelling
     if (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, int) and not -(2**63) <= value < 2**64):

@@ -6,9 +6,9 @@ the C parser would accept it silently. Every part knows at which character of th
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import yaml
 
 from mesh_injector.documents import mistakes
@@ -23,8 +23,7 @@ _ESCAPED_MARK: Final = re.compile(r"\\(?:u|U0000)[eE]00[01]")
 _WORDS: Final[dict[str, Any]] = {"": None, "~": None, "null": None, "true": True, "false": False}
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(msgspec.Struct, frozen=True):
     """A scalar without marks: its value, and for a plain one how it was spelt (None for quoted and block text)."""
 
     value: Any
@@ -32,32 +31,28 @@ class Literal:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(msgspec.Struct, frozen=True):
     """A plain scalar that is exactly one marker: it becomes the value, with the value's own type."""
 
     index: int
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Mixed:
+class Mixed(msgspec.Struct, frozen=True):
     """A scalar with markers inside text, or quoted: texts and indices in turn; it becomes text."""
 
     parts: tuple[str | int, ...]
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(msgspec.Struct, frozen=True):
     """A list."""
 
     items: "tuple[Skeleton, ...]"
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(msgspec.Struct, frozen=True):
     """A mapping; keys are scalars and become text."""
 
     pairs: "tuple[tuple[Literal | Mark | Mixed, Skeleton], ...]"
@@ -113,7 +108,7 @@ class _Builder:
         return root
 
     def node(self, event: Any, depth: int) -> Skeleton:
-        at, kind = _at(event), event.__class__
+        at, kind = event.start_mark.index + 1, event.__class__
         if kind is yaml.AliasEvent or event.anchor:
             raise _fault("an anchor or alias", at, "write the value where it is needed, or use `{% set %}`")
         if event.tag is not None:
@@ -138,16 +133,15 @@ class _Builder:
         seen: set[str] = set()
         while (event := self.event()).__class__ is not yaml.MappingEndEvent:
             key = self.node(event, depth + 1)
-            if isinstance(key, (Sequence, Mapping)):
+            if isinstance(key, Literal):
+                self._check_key(key, seen)
+            elif isinstance(key, (Sequence, Mapping)):
                 raise _fault("a list or mapping as a key", key.at, "keys are text")
-            self._check_key(key, seen)
             pairs.append((key, self.node(self.event(), depth + 1)))
         return Mapping(tuple(pairs), at)
 
     @staticmethod
-    def _check_key(key: Literal | Mark | Mixed, seen: set[str]) -> None:
-        if not isinstance(key, Literal):
-            return
+    def _check_key(key: Literal, seen: set[str]) -> None:
         text = key_text(key)
         if key.spelling == "<<":
             raise _fault("the merge key `<<`", key.at, "write the fields out, or loop over `values|items`")

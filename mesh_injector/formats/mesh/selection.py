@@ -41,7 +41,8 @@ class Selection(Generic[Choice]):
     def choice(self, pod: Pod, namespace: Namespace) -> Choice:
         """Say what follows from the meshes that select a pod, which come in their order."""
         within = self._namespaces((namespace.name, _read(namespace.labels, self._keys)))
-        return within.choices(_read(pod.labels, within.keys))
+        keys = within.keys
+        return within.choices(tuple([label for label in pod.labels.items() if label[0] in keys]))
 
     @property
     def hits(self) -> int:
@@ -83,7 +84,7 @@ def _keys(parts: Iterable[frozenset[str]]) -> frozenset[str]:
 
 def _read(labels: Mapping[str, str], keys: frozenset[str]) -> Labels:
     """Keep what the selectors read: nothing else can change their answer. A pod has few labels, and the selectors may read many."""
-    return tuple([label for label in labels.items() if label[0] in keys])
+    return () if keys.isdisjoint(labels) else tuple([label for label in labels.items() if label[0] in keys])
 
 
 def _size(labels: Labels) -> int:

@@ -17,6 +17,7 @@ import jsonpatch
 
 from mesh_injector import documents, store
 from mesh_injector.engine import pipeline, schema
+from mesh_injector.engine.outcome import Outcome
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.schema import Node
 from mesh_injector.reasons import Reason
@@ -138,7 +139,7 @@ class Court:
         return self._made[name]
 
 
-def inject(pod: Mapping[str, Any], overlay: Mapping[str, Any]) -> pipeline.Outcome:
+def inject(pod: Mapping[str, Any], overlay: Mapping[str, Any]) -> Outcome:
     """Inject an overlay by a mesh of the home namespace."""
     mesh = {
         "apiVersion": "mesh-injector.io/v1alpha1",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mesh_injector import documents, store
 from mesh_injector.engine import pipeline
+from mesh_injector.engine.outcome import Verdict
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.rules import Namespace
 from mesh_injector.engine.site import Site
@@ -283,7 +284,7 @@ def test_a_value_that_is_too_large_is_rendered_and_not_remembered() -> None:
     rules = load(config("metadata: {annotations: {a: {{ values.level|length }}}}\n")).rules
     body = changed("metadata|annotations", {"values.mesh-injector.io/level": "x" * 20_000})
     for _ in range(2):
-        assert pipeline.inject(Pod.from_document(body), SHOP, rules).verdict is pipeline.Verdict.INJECTED
+        assert pipeline.inject(Pod.from_document(body), SHOP, rules).verdict is Verdict.INJECTED
     assert len(only(rules.renderings).remembered) == 0
 
 

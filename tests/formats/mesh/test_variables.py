@@ -73,7 +73,7 @@ def test_ports_are_those_of_the_pods_own_containers_in_order_without_repeats_of_
 
 def test_ports_of_init_containers_do_not_count() -> None:
     body = {"spec": {"containers": [{"name": "a"}], "initContainers": [{"name": "b", "ports": [{"containerPort": 1}]}]}}
-    assert variables.container_ports(Pod.from_document(body)) == []
+    assert variables.container_ports(Pod.from_document(body)) == ()
 
 
 @pytest.mark.parametrize("name", ["container_ports", "app_ports", "AppPort"])
