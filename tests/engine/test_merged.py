@@ -109,5 +109,6 @@ def test_of_what_is_of_the_wrong_type_nothing_is_seen(field: str, value: Any, se
 
 def test_a_port_of_a_probe_may_be_a_number_or_a_name_and_what_is_unknown_anything() -> None:
     port = schema.definition("HTTPGetAction").field("port")
-    assert [merged.fitting(value, port) for value in (80, "http", 1.5, True, [])] == [80, "http", None, None, None]
+    values: list[Any] = [80, "http", 1.5, True, []]
+    assert [merged.fitting(value, port) for value in values] == [80, "http", None, None, None]
     assert merged.fitting({"a": [1]}, None) == {"a": [1]}
