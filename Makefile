@@ -10,8 +10,8 @@ READY := .venv/.ready
 E2E := tests/e2e
 PYTEST_FLAGS ?= -n auto --dist worksteal
 SECONDS ?= 600
-MODULES ?= selector record footprint placement pipeline outcome defaults template
-FLOORS := $(addprefix tests/,documents engine formats test_admission.py test_corpora.py test_errors.py test_golden.py test_members.py test_messages.py \
+MODULES ?= selector record placement merged overlay policy taking footprint address pipeline outcome memory template
+FLOORS := $(addprefix tests/,documents engine formats test_admission.py test_errors.py test_golden.py test_members.py test_messages.py \
 	test_validation.py test_workloads.py)
 
 .DEFAULT_GOAL := help
@@ -80,12 +80,11 @@ reference: $(READY) ## write the parts of docs/ that follow from the code: comma
 chart: $(READY) ## write what the Helm chart takes over from config/ and the CRD, and its table of values
 	$(BIN)/python scripts/generate_chart.py
 
-coverage: $(READY) ## branch coverage of the floors without I/O by their own tests, which must leave nothing out
-	$(BIN)/pytest $(PYTEST_FLAGS) $(FLOORS) --cov --cov-report=term-missing:skip-covered
+coverage: $(READY) ## branch coverage of the floors without I/O by their own tests and by no chance, which must leave nothing out
+	$(BIN)/pytest $(PYTEST_FLAGS) $(FLOORS) --hypothesis-profile=examples --cov --cov-report=term-missing:skip-covered
 
 mutants: $(READY) ## break the engine in small ways and see which its tests overlook; goes on where it was: make mutants MODULES="selector record"
-	-timeout --signal=INT $(SECONDS) $(BIN)/mutmut run $(foreach module,$(MODULES),"mesh_injector.engine.$(module)*")
-	$(BIN)/mutmut results
+	$(BIN)/python -m scripts.mutants --seconds $(SECONDS) $(MODULES)
 
 schema: $(READY) ## write what we know of Kubernetes anew, pod schema and defaults: make schema VERSION=v1.38.0 (needs Go)
 	$(BIN)/python scripts/generate_pod_schema.py $(if $(VERSION),--version $(VERSION))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from mesh_injector import certs, store
 from mesh_injector.server import Limits, listener
@@ -20,6 +20,7 @@ from tests.e2e.controlplane import build
 
 # The same cases on every machine and run, and never a verdict by the clock.
 settings.register_profile("project", deadline=None, derandomize=True, database=None)
+settings.register_profile("examples", phases=[Phase.explicit])  # `make coverage`: no branch is taken by chance
 settings.register_profile("fuzz", deadline=None, derandomize=False, max_examples=2000, print_blob=True)  # a round of `make fuzz`
 settings.load_profile("project")
 

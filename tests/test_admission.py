@@ -133,6 +133,14 @@ def test_what_is_no_review_is_told_with_status_400(body: bytes, what: str) -> No
 GOOD = (REVIEWS / "deployment.json").read_bytes()
 
 
+@pytest.mark.parametrize("broken", [b'"\\ud800"', b'"\xff"', b"[" * 100_000])
+def test_what_a_real_api_server_begins_and_nobody_can_read_is_refused_and_not_passed_over(broken: bytes) -> None:
+    request = admission.decode(GOOD.replace(b'"metadata"', b'"metadata":{"managedFields":' + broken + b'},"metadata"', 1))
+    assert request.fault is not None
+    assert (request.fault.reason, request.pod) == (Reason.NOT_A_POD, None)
+    assert request.uid == json.loads(GOOD)["request"]["uid"]
+
+
 @settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 3), st.binary(max_size=6)), min_size=1, max_size=4))
 def test_a_body_with_anything_in_it_is_decoded_or_a_review_error(changes: list[tuple[int, int, bytes]]) -> None:

@@ -66,6 +66,8 @@ def together(theirs: Any, ours: Any, node: schema.Node | None, name: str, field:
     kind = defaults.merge(name, node)
     if kind is Merge.FIELDS and isinstance(theirs, Mapping) and node is not None:
         theirs = {**theirs, "requests": _requests(theirs)} if field == "containers.resources" else theirs
+        if node.kind == "map":  # an entry is named by a user: it has no default, whatever it is called
+            return {**theirs, **{key: value for key, value in ours.items() if theirs.get(key) is None}}
         return {**theirs, **{key: together(theirs.get(key), value, node.field(key), key) for key, value in ours.items()}}
     if kind in (Merge.KEYED, Merge.WHOLE) and isinstance(theirs, list):
         keys = address.keys_of(node, name)

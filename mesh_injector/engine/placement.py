@@ -105,7 +105,7 @@ class _Placer:
 
     def items(self, at: Site, current: list[Any], brought: list[Any]) -> None:
         """Append the items that the pod lacks; an item of a key that it has meets the pod's by its policy."""
-        policy, also_by = self.overlay.policies.of(at.name), self.overlay.policies.also_by.get(at.name, "")
+        policy, also_by = self.overlay.policies.of(at.name), self.overlay.policies.also_by.get(at.name)
         merge_keys = () if policy is Policy.APPEND else address.keys_of(at.node, at.name)
         known: dict[str, int] = {}
         for index, key in enumerate(address.item_keys(current, merge_keys)):

@@ -103,7 +103,7 @@ def _annotations(pod: Pod, operations: Iterable[Operation]) -> dict[str, str]:
         if not at and key:
             found[key[1:].replace("~1", "/").replace("~0", "~")] = operation["value"]
         elif operation["path"] == "/metadata/annotations":
-            found |= operation["value"]
+            found = dict(operation["value"])
     return found
 
 

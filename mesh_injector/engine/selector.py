@@ -111,9 +111,9 @@ def _placed(item: Any, path: tuple[str | int, ...], name: str = "") -> Requireme
         raise Unusable(str(error), (*path, *error.path), error.fix) from error
 
 
-def _meant(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name[:80].lower(), [one.lower() for one in known], n=1)
-    return next((f"did you mean `{one}`?" for one in known if close and one.lower() == close[0]), "")
+def _meant(name: str, known: Sequence[str]) -> str | None:
+    close = difflib.get_close_matches(name[:80].lower(), [one.lower() for one in known])
+    return next((f"did you mean `{one}`?" for one in known if close and one.lower() == close[0]), None)
 
 
 _TERM: Final = re.compile(

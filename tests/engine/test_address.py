@@ -174,3 +174,27 @@ def test_an_item_that_was_appended_whole_to_a_list_with_keys_is_found_by_its_dig
     assert found is not None
     assert (found.pointer, found.value) == ("/spec/containers/0/env/1", twice[1])
     assert address.find(body, (*where[:3], address.Item("#000000000000"))) is None
+
+
+def test_an_item_put_behind_one_of_its_key_leaves_the_first_to_be_found() -> None:
+    env: list[Any] = [{"name": "A", "value": "1"}]
+    finder = address.Finder({"spec": {"containers": [{"name": "app", "env": env}]}})
+    where = ("containers", Item("app"), "env", Item("A"))
+    assert finder.find(where) is not None
+    finder.put(env, 1, {"name": "A", "value": "2"})
+    behind = finder.find(where)
+    finder.put(env, 0, {"name": "A", "value": "0"})
+    before = finder.find(where)
+    assert behind is not None
+    assert before is not None
+    assert (behind.pointer, before.pointer, before.value["value"]) == ("/spec/containers/0/env/0", "/spec/containers/0/env/0", "0")
+
+
+@pytest.mark.parametrize("keys", [("name",), ("topologyKey", "whenUnsatisfiable"), ("containerPort", "protocol"), ()])
+def test_many_items_are_named_as_each_by_itself(keys: tuple[str, ...]) -> None:
+    items: list[Any] = [{"name": "A"}, {"name": 5}, {}, "text", {"topologyKey": "zone", "whenUnsatisfiable": "x"}, {"containerPort": 1}]
+    assert address.item_keys(items, keys) == [address.item_key(item, keys) for item in items]
+
+
+def test_half_a_surrogate_pair_has_a_digest_like_any_text() -> None:
+    assert address.item_key("\ud800", ()) == "#ee4a76500d4d"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mesh_injector.engine.memory import Memory
+from mesh_injector.engine.memory import Memory, Shelf
 
 
 def counted(room: int = 10, largest: int = 10) -> tuple[Memory[str, str], list[str]]:
@@ -64,3 +64,37 @@ def test_what_is_forgotten_is_worked_out_anew() -> None:
     memory.forget()
     memory("a")
     assert asked == ["a", "a"]
+
+
+def test_what_is_just_as_heavy_as_one_may_be_is_kept_and_what_fills_the_room_too() -> None:
+    memory, asked = counted(room=6, largest=3)
+    for key in ("aaa", "bbb", "aaa", "bbb"):
+        memory(key)
+    assert (asked, memory.weight, len(memory)) == (["aaa", "bbb"], 6, 2)
+
+
+def test_the_weight_is_that_of_what_is_kept_also_after_something_was_put_again_or_crowded_out() -> None:
+    shelf: Shelf[str, str] = Shelf(10)
+    for key, weight in (("a", 4), ("b", 3), ("a", 2), ("c", 4), ("d", 7)):
+        shelf.put(key, key, weight)
+    assert (shelf.results(), shelf.weight) == (["d"], 7)
+    shelf.put("d", "again", 5)
+    shelf.put("e", "e", 5)
+    assert (shelf.results(), shelf.weight) == (["again", "e"], 10)
+    shelf.forget()
+    assert (len(shelf), shelf.weight, shelf.get("e")) == (0, 0, None)
+
+
+def test_what_was_read_last_is_kept_longest() -> None:
+    shelf: Shelf[str, int] = Shelf(2)
+    shelf.put("a", 1, 1)
+    shelf.put("b", 2, 1)
+    assert shelf.get("a") == 1
+    shelf.put("c", 3, 1)
+    assert (shelf.get("b"), shelf.get("a"), shelf.get("c")) == (None, 1, 3)
+
+
+def test_the_result_may_decide_what_it_weighs() -> None:
+    memory: Memory[str, str] = Memory(str.upper, lambda _, result: len(result) * 2, room=10)
+    memory("abc")
+    assert memory.weight == 6

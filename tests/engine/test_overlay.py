@@ -5,7 +5,7 @@ import pytest
 from mesh_injector.documents import Origin
 from mesh_injector.engine import overlay
 from mesh_injector.engine.checks import Finding
-from mesh_injector.engine.overlay import Overlay
+from mesh_injector.engine.overlay import FromDocuments, FromTemplate, Overlay
 from mesh_injector.engine.template import PatchTemplate, Source
 from mesh_injector.errors import InjectionError
 from mesh_injector.reasons import Reason
@@ -86,3 +86,39 @@ def test_an_overlay_makes_the_error_of_a_later_finding() -> None:
     assert str(error) == (
         "[MI403] `spec.hostname`: is wrong, at ConfigMap mesh-system/sidecar, key patch, line 2, column 3 (mesh.yaml:11:7); right it"
     )
+
+
+def test_the_very_word_is_pointed_at_where_a_line_holds_several_fields() -> None:
+    with pytest.raises(InjectionError) as caught:
+        make("spec: {containers: [{name: envoy, imagee: envoy:1}]}")
+    assert caught.value.problem.where == "ConfigMap mesh-system/sidecar, key patch, line 1, column 35 (mesh.yaml:10:39)"
+
+
+@pytest.mark.parametrize("names", ["serviceAccount: mesh", "serviceAccount: other, serviceAccountName: mesh"])
+def test_the_deprecated_name_of_the_service_account_is_another_name_of_the_field(names: str) -> None:
+    assert make(f"spec: {{{names}}}").spec == {"serviceAccountName": "mesh"}
+
+
+def test_an_overlay_that_is_told_by_another_rendering_is_the_same_and_shares_what_was_worked_out() -> None:
+    first = make("spec: {hostname: x}")
+    later = PatchTemplate(Source("\n\nspec: {hostname: x}", "the other")).render({})
+    told = first.told_by(FromTemplate(later))
+    assert (told.spec, told.sites is first.sites, told.outcomes is first.outcomes) == (first.spec, True, True)
+    finding = Finding(("spec", "hostname"), "is wrong", "right it")
+    assert told.error(finding).problem.where == "the other, line 3, column 8"
+    assert first.error(finding).problem.where.startswith("ConfigMap mesh-system/sidecar, key patch, line 1")
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_an_overlay_says_where_its_init_containers_go(first: bool) -> None:
+    body = {"spec": {"initContainers": [{"name": "a", "image": "b"}], "hostPID": True}}
+    assert overlay.compose(body, FromDocuments({}), init_first=first).init_first is first
+    assert overlay.make(PatchTemplate(Source("", "t")).render({}), privileged=False, init_first=first).init_first is first
+    assert overlay.compose(body, FromDocuments({})).init_first is True
+    assert overlay.make(PatchTemplate(Source("", "t")).render({}), privileged=False).init_first is True
+
+
+def test_what_means_one_thing_stays_as_it_is_written() -> None:
+    probe = {"httpGet": {"port": 1, "httpHeaders": []}}
+    made = make(f"containers: [{{name: app, args: [-v, -v], livenessProbe: {probe}}}]")
+    assert made.spec == {"containers": [{"name": "app", "args": ["-v", "-v"], "livenessProbe": probe}]}

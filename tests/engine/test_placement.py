@@ -527,3 +527,78 @@ def test_placements_are_joined_and_the_oldest_value_of_a_default_is_the_pods() -
     two = Placement([{"op": "remove"}], ["c"], ["d"], {"x": 2, "y": 3}, ["v"])
     joined = one.then(two)
     assert joined == Placement([{"op": "add"}, {"op": "remove"}], ["a", "c"], ["b", "d"], {"x": 1, "y": 3}, ["w", "v"])
+
+
+@pytest.mark.parametrize("kind", ["containers", "initContainers"])
+@pytest.mark.parametrize(
+    ("theirs", "ours", "both", "warned"),
+    [
+        ({"limits": {"cpu": "1"}}, "{requests: {cpu: '2'}}", {"limits": {"cpu": "1"}}, ["requests[cpu]"]),
+        ({"limits": {"cpu": "1"}}, "{requests: {cpu: 1000m}}", {"limits": {"cpu": "1"}}, []),
+        ({"requests": {"cpu": "1000m"}}, "{requests: {cpu: '1'}}", {"requests": {"cpu": "1000m"}}, []),
+        ({"limits": {"cpu": "1"}}, "{requests: {cpu: '2', memory: 1Gi}}", {"limits": {"cpu": "1"}, "requests": {"memory": "1Gi"}},
+         ["requests[cpu]"]),
+        ({"limits": {"cpu": "1"}, "requests": {"cpu": "0.5"}}, "{requests: {cpu: '2'}}",
+         {"limits": {"cpu": "1"}, "requests": {"cpu": "0.5"}}, ["requests[cpu]"]),
+        ({"limits": {"cpu": "1"}}, "{limits: {cpu: '2', memory: 1Gi}}", {"limits": {"cpu": "1", "memory": "1Gi"}}, ["limits[cpu]"]),
+        ({"requests": {"memory": "1Gi"}}, "{requests: {cpu: '1'}}", {"requests": {"memory": "1Gi", "cpu": "1"}}, []),
+    ],
+)  # fmt: skip
+def test_a_request_that_the_api_server_makes_of_a_limit_is_the_pods_own(
+    kind: str, theirs: Json, ours: str, both: Json, warned: list[str]
+) -> None:
+    own = {"name": "own", "image": "i", "resources": theirs}
+    body = pod(**{kind: [own] if kind == "initContainers" else [APP, own]})
+    after, done = place(body, f"spec: {{{kind}: [{{name: own, resources: {ours}}}]}}")
+    assert after["spec"][kind][-1]["resources"] == both
+    assert done.warnings == [f"kept the pod's {kind}[own].resources.{name}, which differs from the template's" for name in warned]
+
+
+def test_of_the_limits_of_the_whole_pod_no_request_is_made() -> None:
+    after, done = place(pod(resources={"limits": {"cpu": "1"}}), "spec: {resources: {requests: {cpu: '1', memory: 1Gi}}}")
+    assert after["spec"]["resources"] == {"limits": {"cpu": "1"}, "requests": {"cpu": "1", "memory": "1Gi"}}
+    assert done.warnings == []
+
+
+@pytest.mark.parametrize(("ours", "warnings"), [("[a]", 1), ("[b, a]", 1), ("[a, b]", 0)])
+def test_the_terms_that_a_node_must_fit_mean_one_thing_and_are_kept(ours: str, warnings: int) -> None:
+    def terms(names: list[str]) -> Json:
+        terms = [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": [name]}]} for name in names]
+        return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
+
+    body = pod(affinity=terms(["a", "b"]))
+    after, done = place(body, f"spec: {{affinity: {json.dumps(terms(ours.strip('[]').split(', ')))}}}")
+    assert (after, len(done.warnings)) == (body, warnings)
+
+
+def test_a_collision_points_at_the_item_that_collides() -> None:
+    template = "spec:\n  volumes:\n    - {name: fine, emptyDir: {}}\n    - {name: data, emptyDir: {}}\n"
+    error = refused(pod(volumes=[{"name": "own"}, {"name": "data", "hostPath": {"path": "/"}}]), template)
+    assert error.problem.where == "the template, line 4, column 5"
+
+
+def test_a_volume_of_the_same_amount_in_other_words_is_equal() -> None:
+    theirs = [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}]
+    after, done = place(pod(volumes=theirs), "spec: {volumes: [{name: tmp, emptyDir: {sizeLimit: 1024Mi}}]}")
+    assert (after["spec"]["volumes"], done.operations) == (theirs, [])
+
+
+def test_an_item_without_a_key_that_differs_in_an_empty_member_only_is_there_without_a_warning() -> None:
+    term = {"weight": 1, "podAffinityTerm": {"topologyKey": "zone"}}
+    theirs = {"podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [term]}}
+    ours = {"weight": 1, "podAffinityTerm": {"topologyKey": "zone", "labelSelector": {}}}
+    template = f"spec: {{affinity: {{podAffinity: {{preferredDuringSchedulingIgnoredDuringExecution: [{json.dumps(ours)}]}}}}}}"
+    after, done = place(pod(affinity=theirs), template)
+    assert (after["spec"]["affinity"], done.operations, done.warnings) == (theirs, [], [])
+
+
+def test_a_claim_comes_to_a_container_with_limits() -> None:
+    own = {"name": "own", "image": "i", "resources": {"limits": {"cpu": "1"}}}
+    claims = pod(containers=[own], resourceClaims=[{"name": "gpu", "resourceClaimName": "gpu"}])
+    after, _ = place(claims, "spec: {containers: [{name: own, resources: {claims: [{name: gpu}]}}]}")
+    assert after["spec"]["containers"][0]["resources"] == {"limits": {"cpu": "1"}, "claims": [{"name": "gpu"}]}
+
+
+def test_a_container_that_the_pod_lacks_is_pointed_at() -> None:
+    error = refused(pod(), "containers:\n  - {name: app, tty: true}\n  - {name: gone, tty: true}\n")
+    assert error.problem.where == "the template, line 3, column 3"

@@ -101,3 +101,16 @@ def test_fields_newer_than_this_program_are_kept() -> None:
 def test_what_is_no_pod_is_told_and_never_a_traceback(body: bytes) -> None:
     with pytest.raises(ReviewError, match=r"\[MI501\] the object is not a pod: .*; send a v1 Pod"):
         Pod(body)
+
+
+def test_the_items_of_a_list_are_told_apart_by_their_keys() -> None:
+    app = {"name": "app", "env": [{"name": "A"}, {}], "volumeMounts": [{"mountPath": "/a", "name": "x"}, {}]}
+    decoded = pod(spec={"containers": [app], "volumes": [{"name": "a"}]})
+    assert (decoded.containers[0].keys("env"), decoded.containers[0].keys("volumeMounts")) == ({"A", ""}, {"/a", ""})
+    assert decoded.volume_names() == {"a"}
+
+
+@pytest.mark.parametrize("items", [{}, "a", [1], [None], [{"name": 1, "mountPath": 1}]])
+def test_what_is_no_list_of_items_with_keys_has_none(items: Any) -> None:
+    decoded = pod(spec={"containers": [{"name": "app", "env": items, "volumeMounts": items}], "volumes": items})
+    assert (decoded.containers[0].keys("env"), decoded.containers[0].keys("volumeMounts"), decoded.volume_names()) == (None, None, None)

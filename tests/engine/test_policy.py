@@ -102,7 +102,10 @@ def test_flashbots_skips_a_container_and_a_volume_of_a_taken_name() -> None:
     after = goes_and_comes(body, always(bring(spec, keep)))
     assert after["spec"]["containers"] == [{"name": "app", "image": "a"}, {"name": "envoy", "image": "e"}]
     assert after["spec"]["volumes"] == [{"name": "data", "hostPath": {"path": "/x"}}, {"name": "more", "emptyDir": {}}]
-    assert len(place(body, bring(spec, keep))[1].warnings) == 2
+    assert place(body, bring(spec, keep))[1].warnings == [
+        "kept the pod's containers[app], which differs from the template's",
+        "kept the pod's volumes[data], which differs from the template's",
+    ]
 
 
 @pytest.mark.parametrize("kind", ["containers", "initContainers"])
@@ -282,6 +285,14 @@ def test_a_container_that_is_gone_takes_what_was_in_it_along() -> None:
     assert record.take_out(Pod.from_document(after)).body == pod({"name": "other", "image": "o"})
 
 
+def test_a_list_that_another_webhook_made_something_else_stays_as_it_is() -> None:
+    after, _ = inject(pod(mounting(TOKEN)), tumblr)
+    after["spec"]["containers"][0]["volumeMounts"] = {"odd": True}
+    stripped = record.take_out(Pod.from_document(after))
+    assert stripped.body["spec"]["containers"][0]["volumeMounts"] == {"odd": True}
+    assert jsonpatch.apply_patch(after, stripped.operations) == stripped.body
+
+
 FORGED = [
     {"at": "containers[app].volumeMounts[/etc]", "index": 0, "value": {"name": "root", "mountPath": "/etc"}},
     {"at": "containers[app].env[A]", "index": 0, "value": {"name": "A", "value": "evil"}},
@@ -456,10 +467,23 @@ def test_the_longest_part_says_where_a_field_comes_from() -> None:
     assert caught.value.problem.where == "parent.yaml:2:5"
 
 
+@pytest.mark.parametrize("depth", range(5))
+def test_a_part_of_any_depth_says_where_a_field_comes_from(depth: int) -> None:
+    path = ("spec", "containers", 0, "imagee")
+    body: Json = {"spec": {"containers": [{"name": "envoy", "imagee": "x"}]}}
+    written: Any = body
+    for step in path[:depth]:
+        written = written[step]
+    source = document(json.dumps(written), "part.yaml")
+    with pytest.raises(InjectionError) as caught:
+        overlay.compose(body, FromDocuments({path[:depth]: (source, ())}))
+    assert caught.value.problem.where.startswith("part.yaml:1:")
+
+
 def test_a_field_that_no_document_brings_is_named() -> None:
     with pytest.raises(InjectionError) as caught:
         bring({"hostnam": "x"})
-    assert caught.value.problem.where == "spec.hostnam"
+    assert (caught.value.problem.where, caught.value.problem.fix) == ("spec.hostnam", "did you mean `hostname`?")
 
 
 def test_a_collision_of_an_overlay_from_documents_points_at_its_container() -> None:
@@ -468,3 +492,34 @@ def test_a_collision_of_an_overlay_from_documents_points_at_its_container() -> N
     with pytest.raises(InjectionError) as caught:
         place(pod(), brought)
     assert caught.value.problem.where == "sidecars.yaml:2:5"
+
+
+def test_a_variable_that_collides_is_pointed_at_in_its_document() -> None:
+    source = document("containers:\n  - name: bare\n  - name: app\n    env:\n      - name: Z\n      - name: A\n        value: '2'\n")
+    policies = Policies({"env": Policy.REFUSE})
+    brought = overlay.compose({"spec": copy.deepcopy(source.body)}, FromDocuments({("spec",): (source, ())}), policies=policies)
+    body = pod({"name": "app", "image": "a", "env": [{"name": "A", "value": "1"}]}, {"name": "bare", "image": "b"})
+    with pytest.raises(InjectionError) as caught:
+        place(body, brought)
+    assert caught.value.problem.where == "sidecars.yaml:6:9"
+    assert caught.value.problem.what.endswith("the pod has another env `A`")
+
+
+def test_a_container_that_asks_for_the_same_in_other_words_is_equal() -> None:
+    own = {"name": "app", "image": "a", "resources": {"limits": {"cpu": "1"}}}
+    brought = bring({"containers": [{**own, "resources": {"limits": {"cpu": "1000m"}}}]}, Policies({"containers": Policy.REFUSE}))
+    after, done = place(pod(own), brought)
+    assert (after, done.operations, done.warnings) == (pod(own), [], [])
+
+
+def test_beside_what_is_skipped_the_rest_is_judged() -> None:
+    keep = Policies({"containers": Policy.KEEP})
+    mounting_nothing = {"name": "envoy", "image": "e", "volumeMounts": [{"name": "gone", "mountPath": "/x"}]}
+    skipped = {"name": "app", "image": "other"}
+    with pytest.raises(InjectionError, match="mounts the volume `gone`"):
+        place(pod(), bring({"containers": [skipped, mounting_nothing]}, keep))
+    about = {"container.apparmor.security.beta.kubernetes.io/gone": "runtime/default"}
+    with pytest.raises(InjectionError, match="is about the container `gone`, which is not there"):
+        place(pod(), bring({"containers": [skipped]}, keep, annotations=about))
+    about = {"container.apparmor.security.beta.kubernetes.io/app": "runtime/default"}
+    assert place(pod(), bring({"containers": [skipped]}, keep, annotations=about))[0]["metadata"]["annotations"] == about

@@ -88,6 +88,10 @@ def test_annotations_may_be_as_large_as_kubernetes_allows_and_no_larger() -> Non
     with pytest.raises(InjectionError, match=f"takes {record_size} bytes and all annotations 262145, of 262144 allowed") as caught:
         seal(annotated(room + 1), done)
     assert caught.value.reason is Reason.RENDERED_INVALID_POD
+    assert (caught.value.problem.where, caught.value.problem.fix) == (
+        f"metadata.annotations[{ANNOTATION}]",
+        "bring fewer or shorter things",
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,20 +108,27 @@ def test_annotations_that_the_template_brings_count_too(operation: Json) -> None
 
 @pytest.mark.parametrize("key", ["k" * 300, "a/b~c" * 60])
 def test_the_key_of_an_annotation_that_the_template_brings_counts_too(key: str) -> None:
-    operation = {"op": "add", "path": f"/metadata/annotations/{address.escape(key)}", "value": "v"}
-    done = Placement([operation], ["hostname"])
-    empty: Json = {"metadata": {"annotations": {}}, **pod()}
+    operations: list[Json] = [
+        {"op": "add", "path": "/metadata/annotations", "value": {"first": "w"}},
+        {"op": "add", "path": f"/metadata/annotations/{address.escape(key)}", "value": "v"},
+        {"op": "add", "path": "/spec/hostname", "value": "h"},
+    ]
+    done = Placement(operations, ["hostname"], ["annotations"])
+    empty: Json = {"metadata": {}, **pod()}
     rest = sum(len(name + value) for name, value in seal(empty, done)["metadata"]["annotations"].items())
-    room = record.ANNOTATIONS_LIMIT - rest - len("a")
-    seal(annotated(room), done)
+    room = record.ANNOTATIONS_LIMIT - rest
+    operations[1]["value"] = "v" * (room + 1)
+    seal(empty, done)
+    operations[1]["value"] += "v"
     with pytest.raises(InjectionError, match="all annotations 262145, of 262144 allowed"):
-        seal(annotated(room + 1), done)
+        seal(empty, done)
 
 
 def test_a_record_lists_at_most_so_many_things() -> None:
     seal(pod(), Placement(added=[f"labels[a{count}]" for count in range(record.ADDRESSES - 2)]))
-    with pytest.raises(InjectionError, match="the template adds 2049 things to the pod, and a record holds at most 2048"):
+    with pytest.raises(InjectionError, match="the template adds 2049 things to the pod, and a record holds at most 2048") as caught:
         seal(pod(), Placement(added=[f"labels[a{count}]" for count in range(record.ADDRESSES - 1)]))
+    assert (caught.value.problem.where, caught.value.problem.fix) == (f"metadata.annotations[{ANNOTATION}]", "bring fewer things")
 
 
 def test_a_record_of_very_many_things_is_refused_with_its_size() -> None:
@@ -283,6 +294,12 @@ def test_a_record_of_more_things_than_any_has_is_none(extra: int) -> None:
     assert record.read(text(version=2, added=[f"labels[{at}]" for at in range(record.ADDRESSES)], taken=[GONE] * extra)) is None
 
 
+def test_a_record_of_as_many_things_as_there_may_be_is_read() -> None:
+    found = record.read(text(added=[f"labels[{at}]" for at in range(record.ADDRESSES)]))
+    assert found is not None
+    assert found.size == record.ADDRESSES
+
+
 def test_a_record_longer_than_annotations_may_be_is_none() -> None:
     assert record.read(text(newer="x" * (record.ANNOTATIONS_LIMIT - len(text(newer=""))))) is not None
     with pytest.raises(NoRecord, match="is of 262145 characters"):
@@ -294,6 +311,14 @@ def test_why_it_is_no_record_is_said() -> None:
         record.parse(text(created=["spec"]))
     with pytest.raises(NoRecord, match="is nested too deeply"):
         record.parse('{"version":1,"mesh":"m","template":"t","replaced":{"hostname":' + "[" * 100_000)
+    with pytest.raises(NoRecord, match="is no record: JSON is malformed"):
+        record.parse("x")
+    with pytest.raises(NoRecord, match="is of version 0, which there never was"):
+        record.parse(text(version=0))
+    with pytest.raises(NoRecord, match="lists 2049 things, and no record lists more than 2048"):
+        record.parse(text(added=["hostname"] * 2049))
+    with pytest.raises(NoRecord, match="leaves no container in the pod"):
+        record.take_out(Pod.from_document(carrying(pod(), added=["containers[app]"])))
     with pytest.raises(NoRecord, match="is not there"):
         record.take_out(Pod.from_document(pod()))
 
@@ -308,6 +333,12 @@ def test_the_operations_take_out_what_the_record_lists() -> None:
     stripped = record.take_out(Pod.from_document(body))
     assert stripped.body == pod(dnsPolicy="ClusterFirst", schedulerName="")
     assert jsonpatch.apply_patch(body, stripped.operations) == stripped.body
+    assert [operation["op"] for operation in stripped.operations] == ["remove"] * 3 + ["replace", "add"] + ["remove"] * 3
+
+
+def test_metadata_that_a_forged_record_lists_twice_is_taken_out_once() -> None:
+    stripped = record.take_out(Pod.from_document(carrying(pod(), created=["metadata", "annotations", "metadata"])))
+    assert stripped.body == pod()
 
 
 def test_a_record_is_read_as_it_was_written() -> None:

@@ -5,7 +5,7 @@ A name is optional where it is only the subject of `is defined` or `default`, or
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, cast
 
 from jinja2 import nodes
 
@@ -143,8 +143,8 @@ class _Walk:
         elif isinstance(node, nodes.CondExpr):
             self.expression(node.test, scope)
             self.expression(node.expr1, scope.branch(defined_by(node.test, True)))
-            if node.expr2 is not None:
-                self.expression(node.expr2, scope.branch(defined_by(node.test, False)))
+            otherwise = cast("nodes.Expr", node.expr2)  # the language has no `if` without its `else`
+            self.expression(otherwise, scope.branch(defined_by(node.test, False)))
         elif isinstance(node, nodes.And | nodes.Or):
             self.expression(node.left, scope)
             self.expression(node.right, scope.branch(defined_by(node.left, isinstance(node, nodes.And))))

@@ -161,9 +161,7 @@ def _at(event: Any) -> int:
 
 def _scalar(event: Any, at: int) -> Literal | Mark | Mixed:
     text, plain = event.value, not event.style  # the C parser says '' where Python's says None
-    if OPEN not in text:
-        return Literal(resolve(text), text, at) if plain else Literal(text, None, at)
-    pieces = MARKER.split(text)
+    pieces = MARKER.split(text) if OPEN in text else [text]  # most have none
     if len(pieces) == 1:
         return Literal(resolve(text), text, at) if plain else Literal(text, None, at)
     if plain and len(pieces) == 3 and not pieces[0] and not pieces[2]:

@@ -30,6 +30,7 @@ def test_a_condition_is_the_same_wherever_it_stands() -> None:
 def test_a_branch_that_contradicts_itself_is_left_out() -> None:
     assert sorted(texts("{% if region == 'a' %}A{% if region != 'a' or region == 'a' %}B{% endif %}{% endif %}")) == ["", "A", "AB"]
     assert sorted(texts("{% if region == 'a' %}A{% elif region == 'a' %}B{% endif %}")) == ["", "A"]
+    assert sorted(texts("{% if region %}A{% elif not region %}B{% else %}C{% endif %}")) == ["A", "B"]
 
 
 def test_a_text_knows_the_lines_of_the_template() -> None:

@@ -1,3 +1,5 @@
+import inspect
+import sys
 from typing import Any
 
 import pytest
@@ -351,3 +353,16 @@ def test_a_loop_over_what_is_no_list_is_an_error_with_its_line(refuse: Any, text
     error = refuse(f"a: 1\n{text}")
     assert what in error.problem.what
     assert "line 2" in error.problem.where
+
+
+def test_a_rendering_that_needs_more_stack_than_is_left_is_an_error_with_its_line(refuse: Any) -> None:
+    nested: Any = "x"
+    for _ in range(60):
+        nested = [nested]
+
+    def refused_below(frames: int) -> Any:
+        return refused_below(frames - 1) if frames else refuse("a: 1\nb: {{ values.nested|tojson }}", values={"nested": nested})
+
+    error = refused_below(sys.getrecursionlimit() - len(inspect.stack(0)) - 80)
+    assert "cannot be evaluated: maximum recursion depth exceeded" in error.problem.what
+    assert ("line 2" in error.problem.where, error.problem.fix) == (True, "check the types of the values")

@@ -92,6 +92,7 @@ REFUSED = {
     "{{ }}": ("the template does not parse", ""),
     "{% break %}": ("there is no tag `break`", "the tags are"),
     "a: \ue000": ("a private-use character", "remove it"),
+    "{{ 'a\\ud800' }}": ("a lone surrogate, which no UTF-8 can hold", "write the character itself"),
 }
 
 

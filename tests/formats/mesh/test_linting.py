@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 
 from mesh_injector import documents
+from mesh_injector.errors import Problem
 from mesh_injector.formats.mesh import linting
 from mesh_injector.formats.mesh.linting import Finding, Severity
 from tests import corpora
@@ -267,3 +268,28 @@ def test_an_override_that_is_nearly_a_value_gets_the_one_that_was_meant() -> Non
         if one.problem.code == "MI701"
     ]
     assert told.fix == "give it a value in `spec.values`"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "containers: [{name: a, image: 'En voy{{ region }}'}]",
+        "containers: [{name: a, image: 'envoy:1', livenessProbe: {httpGet: {port: 'a{{ app_ports }}'}}}]",
+    ],
+)
+def test_of_an_image_or_a_port_that_holds_a_value_no_slip_is_told(text: str) -> None:
+    assert linting.of_template(text, "t.yaml") == ()
+    assert linting.of_template(text.replace("{{", "").replace("}}", ""), "t.yaml")
+
+
+def test_beside_an_error_in_the_branch_of_a_pod_with_ports_no_slip_of_that_branch_is_told() -> None:
+    ours, other = "{name: a, image: 'en voy:1', imagee: x}", "{name: a, image: 'b:1'}"
+    text = f"containers:\n{{% if container_ports %}}\n  - {ours}\n{{% else %}}\n  - {other}\n{{% endif %}}"
+    assert codes(a_mesh(), a_template(text)) == [("error", "MI401")]
+
+
+def test_what_was_found_elsewhere_is_a_warning_at_its_place() -> None:
+    parsed = documents.parse(a_mesh(), "all.yaml")
+    problem = Problem("MI709", "what", "Job a/b at all.yaml:3:9", "fix")
+    (told,) = linting.warnings(parsed.documents, [problem, problem])
+    assert (told.severity, told.problem, str(told.place)) == (Severity.WARNING, problem, "all.yaml:3:9")

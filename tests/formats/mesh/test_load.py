@@ -552,6 +552,23 @@ def test_what_some_pod_may_mend_is_no_fault_of_the_template(text: str) -> None:
     assert (loaded.problems, only(loaded).fault) == ((), None)
 
 
+def test_what_a_pod_lacks_that_the_mesh_selects_is_no_fault_of_the_template() -> None:
+    selector = "injectionSelector: {podSelector: {matchLabels: {mesh-injector.io/virtual-node: ''}}}"
+    text = with_template(proxy("    args: [{{ virtual_node_name }}]"))
+    loaded = load(a_mesh("shop", "mesh-system", selector, VALUES), text)
+    assert (loaded.problems, only(loaded).fault) == ((), None)
+
+
+def test_of_however_many_meshes_of_a_template_each_is_told_what_its_own_values_break() -> None:
+    text = with_template(proxy(PER_POD, "    tty: {{ values.tty }}"))
+    kinds = ("fast{0}", "true")
+    values = [f"values: {{tty: {kinds[number % 2].format(number)}}}" for number in range(140)]
+    loaded = load(*(a_mesh(f"m{number:03}", "mesh-system", one) for number, one in enumerate(values)), text)
+    assert [one.fault is not None for one in loaded.meshes] == [True, False] * 70
+    again = load(a_mesh("m", "mesh-system", values[0]), text, last=loaded)
+    assert only(again).fault is not None
+
+
 def test_a_template_may_be_wrong_for_one_of_its_meshes() -> None:
     text = with_template(proxy("    args: [{{ values.image }}]"))
     meshes = (a_mesh("a", "mesh-system", VALUES), a_mesh("b"))
