@@ -77,16 +77,20 @@ def explain(  # noqa: PLR0913 # the parameters are the command's flags
     there = _there(live or (), within, labels, given) if is_asked else []
     found, problems = _asked(files or (), there, within, snapshot, terminal)
     told = [stories.of(subject, snapshot) for subject in found]
-    if output is Output.JSON:
-        terminal.json({"items": [as_json(one) for one in told]})
-    else:
-        for one in told:
-            stories.tell(one, terminal)
+    _tell(told, output, terminal)
     for problem in problems:
         terminal.problem(problem)
     if problems:
         return exits.UNREADABLE
     return exits.DONE if all(is_injected(subject) for subject in found) else exits.NO
+
+
+def _tell(told: Sequence[Told], output: Output, terminal: Terminal) -> None:
+    if output is Output.JSON:
+        terminal.json({"items": [as_json(one) for one in told]})
+        return
+    for one in told:
+        stories.tell(one, terminal)
 
 
 def _there(names: Sequence[str], within: Scope, labels: str, given: Credentials) -> list[Document]:

@@ -14,8 +14,9 @@ from mesh_injector.engine.template import PatchTemplate, Source
 from mesh_injector.errors import InjectionError, Problem
 from mesh_injector.formats.mesh import hints, refs, sketch
 from mesh_injector.formats.mesh.config_maps import TemplateKey, is_template, source_of
-from mesh_injector.formats.mesh.load import DEFAULT_HOME, NOTHING_UNREAD, Loaded, Unread, load
+from mesh_injector.formats.mesh.load import DEFAULT_HOME, Loaded, load
 from mesh_injector.formats.mesh.mesh import Mesh
+from mesh_injector.formats.mesh.templates import NOTHING_UNREAD, Unread
 from mesh_injector.reasons import CODES, NOT_YAML, TEMPLATE_UNUSED, UNREADABLE, VALUE_MISSING, Reason
 
 _OF_THE_TEMPLATE = {CODES[reason] for reason in (Reason.TEMPLATE_INVALID, Reason.UNDEFINED_VARIABLE)}
