@@ -80,6 +80,13 @@ class Screen:
         else:
             self.console.print(_styled(parts))
 
+    def json(self, text: str) -> None:
+        """Write JSON in colour, as it stands."""
+        from rich.highlighter import JSONHighlighter
+        from rich.text import Text
+
+        self.console.print(JSONHighlighter()(Text(text)), soft_wrap=True)
+
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[Part]]) -> None:
         """Write a table that folds its last column to the width of the terminal."""
         from rich.table import Table

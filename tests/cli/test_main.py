@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from mesh_injector import __version__
 from mesh_injector.cli import app, exits, version
@@ -34,6 +35,27 @@ def test_a_build_tells_the_commit_that_it_was_made_from(tmp_path: Path, monkeypa
     assert version._commit() is None
     (tmp_path / "COMMIT").write_text("0123abc\n", encoding="utf-8")
     assert version._commit() == "0123abc"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            "manifests --variant certmanager",
+            "'certmanager' is not one of 'cert-manager', 'prometheus', 'grafana'; did you mean 'cert-manager'?",
+        ),
+        ("explain -o yaml", "'yaml' is not one of 'text', 'json'"),
+        ("explain -o jsn", "'jsn' is not one of 'text', 'json'; did you mean 'json'?"),
+        ("certs renwe", "'renwe' is not one of 'show', 'renew'; did you mean 'renew'?"),
+        ("manifests --replicas many", "write a whole number"),
+        ("manifests --replicas 101", "write at most 100"),
+        ("manifests --replicas 0", "write at least 1"),
+    ],
+)
+def test_a_value_that_a_flag_does_not_take_is_told_in_plain_words(arguments: str, told: str) -> None:
+    result = CliRunner().invoke(app.app, arguments.split())
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.endswith(f": {told}\n")
 
 
 def test_a_source_that_is_not_there_is_3_with_what_where_and_how_to_fix() -> None:
