@@ -11,7 +11,7 @@ from jinja2 import TemplateSyntaxError, nodes
 
 from mesh_injector.engine.template import filters, syntax, trials
 from mesh_injector.engine.template.bounds import NESTING, TEMPLATE_CHARACTERS
-from mesh_injector.engine.template.environment import environment
+from mesh_injector.engine.template.environment import environment, nested
 from mesh_injector.engine.template.source import Fault, Line, refused
 from mesh_injector.engine.template.state import CLOSE, OPEN
 from mesh_injector.engine.template.values import suggestion
@@ -72,6 +72,8 @@ def parse(text: str) -> nodes.Template:
         raise syntax.told(error, text) from error
     except Fault:
         raise
+    except RecursionError as error:  # what is counted on the way is told with its line
+        raise nested(0) from error
     except Exception as error:  # whatever the parser raises on hostile text is an answer about that text
         raise refused(f"the template does not parse: {type(error).__name__}", 0, fix="make its expressions simpler") from error
     _Check().visit(tree, 0)
@@ -84,7 +86,7 @@ class _Check:
     def visit(self, node: nodes.Node, depth: int) -> None:
         line = node.lineno or 0
         if depth > NESTING:
-            raise refused(f"an expression or block nested deeper than {NESTING}", line, fix="use `set` to name parts of it")
+            raise nested(line)
         if not isinstance(node, _ALLOWED):
             what, instead = _INSTEAD.get(type(node), (f"`{type(node).__name__.lower()}`", "see the template language's reference"))
             raise refused(f"{what} is not part of the template language", line, fix=instead)
