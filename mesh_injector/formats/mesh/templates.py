@@ -62,8 +62,7 @@ class Templates:
             fix = f'{meant}create it, labelled `{config_maps.TEMPLATE_LABEL}: "true"`, or correct the name'
             raise InjectionError(Reason.CONFIG_MAP_MISSING, f"there is no ConfigMap {name}", where=where, fix=fix)
         if not config_maps.is_template(document):
-            what, fix = f"the ConfigMap {name} does not carry our label{config_maps.slip(document)}", config_maps.unlabelled(document)
-            raise InjectionError(Reason.CONFIG_MAP_MISSING, what, where=where, fix=fix)
+            raise config_maps.unlabelled(document, name)
         return document
 
     def compile(self, key: TemplateKey, source: Source) -> PatchTemplate:
