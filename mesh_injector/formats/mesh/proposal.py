@@ -80,7 +80,7 @@ def _affordable(config_map: Document, meshes: Iterable[Document], home: str) -> 
         templates = loaded.templates
         keys = {tries.key_of(mesh, mesh.template): tries.size(mesh, mesh.template) for mesh in loaded.meshes if mesh.template}
         characters += sum(size for key, size in keys.items() if key not in known)
-        known |= keys.keys()
+        known |= keys.keys() - {b""}
         if characters > CHARACTERS:
             return number
     return number

@@ -35,6 +35,8 @@ def once(question: _Question[_Answer]) -> _Question[_Answer]:
     @functools.wraps(question)
     def asked(mesh: Mesh, template: PatchTemplate) -> _Answer:
         key = key_of(mesh, template)
+        if not key:
+            return question(mesh, template)
         known = kept.setdefault(template, {})
         if key not in known:
             if len(known) >= KEPT:
@@ -46,14 +48,19 @@ def once(question: _Question[_Answer]) -> _Question[_Answer]:
 
 
 def key_of(mesh: Mesh, template: PatchTemplate) -> bytes:
-    """Digest all that an answer depends on; where the stand-in pod lacks what the template needs that is the mesh."""
+    """Digest all that an answer depends on; where the stand-in pod lacks what the template needs that is the mesh. Empty where values are
+    nested so deeply that they cannot be written, so that nothing is remembered of them."""
     body, namespace = sketch.stand_in_pod(mesh)
     try:
         given = variables.of(mesh, template, Pod.from_document(body), namespace)
     except InjectionError as error:
         return repr((str(mesh), mesh.privileged, str(error))).encode("utf-8", "surrogatepass")
     read = [(name, _read(name, value, template.names)) for name, value in given.items()]
-    return hashlib.sha256(repr((mesh.privileged, mesh.spec.overrides, read)).encode("utf-8", "surrogatepass")).digest()
+    try:
+        written = repr((mesh.privileged, mesh.spec.overrides, read))
+    except RecursionError:
+        return b""
+    return hashlib.sha256(written.encode("utf-8", "surrogatepass")).digest()
 
 
 def _read(name: str, value: Any, names: Names) -> Any:

@@ -1,5 +1,7 @@
 """A question about a tried template is asked once for all meshes that give it the same to read, and the answers are those of each alone."""
 
+import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -82,6 +84,17 @@ def test_what_may_bring_more_rights_is_asked_of_for_itself() -> None:
 
     (home, one), (tenant, _) = privileged(HOME), privileged("shop")
     assert tries.key_of(home, one) != tries.key_of(tenant, one)
+
+
+def test_values_that_are_nested_too_deeply_to_be_written_are_tried_each_time() -> None:
+    deep: Any = 1
+    for _ in range(sys.getrecursionlimit() * 2):
+        deep = {"a": deep}
+    (mesh,) = load((template(READS), a_mesh())).meshes
+    assert mesh.template is not None
+    nested = replace(mesh, spec=mesh.spec.model_copy(update={"values": {"image": deep}}))
+    assert tries.key_of(nested, mesh.template) == b""
+    assert tries.size(nested, mesh.template) == tries.FAILED
 
 
 BROKEN = {
