@@ -28,8 +28,8 @@ ENDINGS: Final = (".yaml", ".yml", ".json")
 LIMIT_BYTES: Final = 64 * 1024 * 1024
 """The largest file that is read: some thousand pods as `kubectl get -o yaml` writes them."""
 
-_OPENED: Final = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
-"""How a shell names what it has opened for a command."""
+OPENED: Final = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
+"""How a shell names what it has opened for a command, as in `lint <(kustomize build)`."""
 
 _Texts = tuple[tuple[str, str | Problem], ...]
 """Name and text of each file, or what is wrong with it: cheap to compare with what was there before."""
@@ -149,11 +149,6 @@ def _tried(read: Callable[[Any], _Found], path: Any) -> _Found | Problem:
         return error.problem
 
 
-def is_opened(path: str) -> bool:
-    """Whether a path stands for something that the caller has opened, as in `lint <(kustomize build)`."""
-    return path.startswith(_OPENED)
-
-
 def text(path: str) -> str:
     """The text of a file or of standard input. Raises ConfigError (UNREADABLE), also for a pipe or device that nobody opened."""
     source = "stdin" if path == STDIN else path
@@ -175,7 +170,7 @@ def _bytes(path: str) -> bytes:
     if path == STDIN:
         return sys.stdin.buffer.read(LIMIT_BYTES + 1)
     kind = stat.S_IFMT(os.stat(path).st_mode)
-    if kind not in (stat.S_IFREG, stat.S_IFDIR) and path != os.devnull and not is_opened(path):
+    if kind not in (stat.S_IFREG, stat.S_IFDIR) and path != os.devnull and not path.startswith(OPENED):
         raise _unreadable("it is no regular file", path, "name a file or a folder, or give it to standard input and name `-`")
     with open(path, "rb") as file:
         return file.read(LIMIT_BYTES + 1)
@@ -210,8 +205,7 @@ def _walk(top: str, refused: Callable[[OSError], None] | None = None) -> Iterato
             folders.clear()
             continue
         entered.add(identity)
-        visible = (Path(name, file) for file in files if not file.startswith(".") and file.endswith(ENDINGS))
-        yield Path(name), list(visible)
+        yield Path(name), [Path(name, file) for file in files if not file.startswith(".") and file.endswith(ENDINGS)]
 
 
 def _folders(paths: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import http.client
+import os
 import socket
 import ssl
 import threading
@@ -23,6 +24,8 @@ settings.register_profile("project", deadline=None, derandomize=True, database=N
 settings.register_profile("examples", phases=[Phase.explicit])  # `make coverage`: no branch is taken by chance
 settings.register_profile("fuzz", deadline=None, derandomize=False, max_examples=2000, print_blob=True)  # a round of `make fuzz`
 settings.load_profile("project")
+
+os.environ.pop("COLUMNS", None)  # workers have one of their own, and outputs are those of a pipe
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -108,7 +108,12 @@ class Reader:
 
 
 def _may_be_ours(path: str) -> bool:
-    return path == directory.STDIN or directory.is_opened(path) or Path(path).is_dir() or path.endswith((*directory.ENDINGS, *TEMPLATES))
+    return (
+        path == directory.STDIN
+        or path.startswith(directory.OPENED)
+        or Path(path).is_dir()
+        or path.endswith((*directory.ENDINGS, *TEMPLATES))
+    )
 
 
 def _identity(path: str) -> str:

@@ -63,7 +63,7 @@ def judge(change: Proposal, documents: Iterable[Document], home: str) -> Advice:
 def _tried(new: Document, documents: tuple[Document, ...], home: str) -> tuple[tuple[Document, ...], tuple[Problem, ...]]:
     """Leave out what would take too long: of the Meshes of a ConfigMap all but the first by name, which is a warning."""
     meshes = [] if is_mesh(new) else sorted(_partners(new, documents), key=_name)
-    most = _affordable(new, meshes[:TRIED], home)
+    most = _affordable(new, meshes[:TRIED], home) if len(meshes) > 1 else 1
     if len(meshes) <= most:
         return documents, ()
     what = f"it was tried with the first {most} of the {len(meshes):,} meshes that name it; see the status of the others"
