@@ -2,6 +2,7 @@
 # uv does the work; where it is not installed, a private copy is put into .bootstrap by `python3 -m venv` and pip.
 
 UV_VERSION := 0.9
+ACTIONLINT := v1.7.12
 PYTHON ?= python3
 UV := $(or $(shell command -v uv 2>/dev/null),.bootstrap/bin/uv)
 BIN := .venv/bin
@@ -72,6 +73,10 @@ crd: $(READY) ## write the CRD anew from the model
 	$(BIN)/python scripts/generate_crd.py
 	cp crds/*.yaml config/crd/
 
+.PHONY: reference workflows
+reference: $(READY) ## write the parts of docs/ that follow from the code: commands, fields, metrics, messages, bounds
+	$(BIN)/python -m scripts.generate_reference
+
 chart: $(READY) ## write what the Helm chart takes over from config/ and the CRD, and its table of values
 	$(BIN)/python scripts/generate_chart.py
 
@@ -85,7 +90,10 @@ schema: $(READY) ## write what we know of Kubernetes anew, pod schema and defaul
 	$(BIN)/python scripts/generate_pod_schema.py $(if $(VERSION),--version $(VERSION))
 	$(BIN)/python scripts/generate_pod_defaults.py
 
-image: $(READY) ## carry out the Dockerfile without a container engine, and start `mesh-injector version` in it
+workflows: ## lint .github/workflows with actionlint (needs Go)
+	go run github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT)
+
+image: $(READY) ## lint the Dockerfile, carry it out without a container engine, and start `mesh-injector version` in it
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/python -m scripts.rehearse_image version
 

@@ -3,12 +3,13 @@
 A folder may be a mounted ConfigMap, whose files are links through a hidden `..data` that is swapped as a whole.
 """
 
-# ruff: noqa: PTH110, PTH112, PTH113, PTH123 - pathlib raises where a folder is closed, and takes "" for the current one
+# ruff: noqa: PTH112, PTH116, PTH123 - pathlib raises where a folder is closed, and takes "" for the current one
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ STDIN: Final = "-"
 ENDINGS: Final = (".yaml", ".yml", ".json")
 LIMIT_BYTES: Final = 64 * 1024 * 1024
 """The largest file that is read: some thousand pods as `kubectl get -o yaml` writes them."""
+
+_OPENED: Final = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
+"""How a shell names what it has opened for a command."""
 
 _Texts = tuple[tuple[str, str | Problem], ...]
 """Name and text of each file, or what is wrong with it: cheap to compare with what was there before."""
@@ -132,9 +136,9 @@ def _texts(paths: Sequence[str]) -> _Texts:
     for path in paths:
         if path != STDIN and os.path.isdir(path):
             for file in _manifests(path):
-                texts.setdefault(os.path.realpath(file), (str(file), _tried(_text, str(file))))
+                texts.setdefault(os.path.realpath(file), (str(file), _tried(text, str(file))))
         elif (identity := path if path == STDIN else os.path.realpath(path)) not in texts:
-            texts[identity] = ("stdin" if path == STDIN else path, _text(path))
+            texts[identity] = ("stdin" if path == STDIN else path, text(path))
     return tuple(texts.values())
 
 
@@ -145,12 +149,17 @@ def _tried(read: Callable[[Any], _Found], path: Any) -> _Found | Problem:
         return error.problem
 
 
-def _text(path: str) -> str:
-    """The text of a file or of standard input. Raises ConfigError (UNREADABLE)."""
+def is_opened(path: str) -> bool:
+    """Whether a path stands for something that the caller has opened, as in `lint <(kustomize build)`."""
+    return path.startswith(_OPENED)
+
+
+def text(path: str) -> str:
+    """The text of a file or of standard input. Raises ConfigError (UNREADABLE), also for a pipe or device that nobody opened."""
     source = "stdin" if path == STDIN else path
     try:
         data = _bytes(path)
-        text = data.decode()
+        found = data.decode()
     except OSError as error:
         raise _unreadable(f"it cannot be read ({error.strerror})", source, "check the path and its permissions") from error
     except UnicodeDecodeError as error:
@@ -158,12 +167,16 @@ def _text(path: str) -> str:
         raise _unreadable("it is not UTF-8", f"{source}:{line}", "save it as UTF-8") from error
     if len(data) > LIMIT_BYTES:
         raise _unreadable(f"it is larger than {LIMIT_BYTES // 2**20} MiB", source, "split it into several files")
-    return text
+    return found
 
 
 def _bytes(path: str) -> bytes:
+    """Read what may be waited for: a file, and what the caller has opened for us. Of other pipes and devices nobody knows an end."""
     if path == STDIN:
         return sys.stdin.buffer.read(LIMIT_BYTES + 1)
+    kind = stat.S_IFMT(os.stat(path).st_mode)
+    if kind not in (stat.S_IFREG, stat.S_IFDIR) and path != os.devnull and not is_opened(path):
+        raise _unreadable("it is no regular file", path, "name a file or a folder, or give it to standard input and name `-`")
     with open(path, "rb") as file:
         return file.read(LIMIT_BYTES + 1)
 
@@ -198,7 +211,7 @@ def _walk(top: str, refused: Callable[[OSError], None] | None = None) -> Iterato
             continue
         entered.add(identity)
         visible = (Path(name, file) for file in files if not file.startswith(".") and file.endswith(ENDINGS))
-        yield Path(name), [file for file in visible if os.path.isfile(file) or not os.path.exists(file)]
+        yield Path(name), list(visible)
 
 
 def _folders(paths: Sequence[str]) -> list[str]:

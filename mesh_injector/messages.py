@@ -1,4 +1,4 @@
-"""What every message code means and what to do about it: the help texts of `lint -o sarif` and of docs/messages.md."""
+"""What every message code means and what to do about it: the help texts of `lint -o sarif`; `make reference` writes them into docs/."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -18,6 +18,20 @@ from prometheus_client.registry import Collector
 BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Upper bounds of `admission_duration_seconds` in seconds."""
 _PREFIX: Final = "mesh_injector_"
+_VALID: Final = (
+    "1 where the newest text of a mesh's template is in force; 0 where there is none, it is wrong for every pod, "
+    "or the last good one serves on."
+)
+_MESHES: Final = (
+    "Meshes by what they are; one whose document has become wrong, so that the last good one serves on, is not ready; "
+    "auto_inject is unknown of one that was never good."
+)
+_HEARD: Final = (
+    "Of a cluster: when the API server was last heard of a kind, in Unix time; of several watches the one that was silent for longest."
+)
+_RESTARTS: Final = (
+    "Of a cluster: watches that began anew, by what ended them: ended, expired, unreachable, forbidden, unreadable, refused or internal."
+)
 _BOUNDS: Final = (*map(str, BUCKETS), "+Inf")
 
 Key = tuple[str, str, str, str]
@@ -103,14 +117,21 @@ class Metrics(Collector):
         yield _time("certificate_expiry", "When the serving certificate ends, in Unix time.", self._expires)
         yield _time("certificate_authority_expiry", "When the last CA of the bundle ends, in Unix time.", self._authority_expires)
         if self._is_leader is not None:
-            yield GaugeMetricFamily(f"{_PREFIX}leader", "1 where this replica is the one that writes to the cluster.", self._is_leader)
+            yield GaugeMetricFamily(f"{_PREFIX}leader", "Of a cluster: 1 where this replica is the one that writes.", self._is_leader)
         rows = (((result,), count) for result, count in self._certificates.items())
-        yield _counter("certificate_reloads", "Serving certificates that were read, by result.", ("result",), rows)
+        yield _counter(
+            "certificate_reloads",
+            "Serving certificates that were read, the first one too, by result: success or failure.",
+            ("result",),
+            rows,
+        )
         yield InfoMetricFamily(f"{_PREFIX}build", "The program that runs.", {"version": self._version})
 
     def _of_reviews(self) -> Iterator[Metric]:
         labels = ("outcome", "reason", "mesh", "mode")
-        yield _counter("admission_requests", "Reviews that were answered.", labels, self._requests.items())
+        yield _counter(
+            "admission_requests", "Reviews that were answered; what was no review is not counted.", labels, self._requests.items()
+        )
         durations = HistogramMetricFamily(
             f"{_PREFIX}admission_duration_seconds", "From the first byte of a review to its answer.", labels=("outcome",)
         )
@@ -121,22 +142,24 @@ class Metrics(Collector):
         yield GaugeMetricFamily(f"{_PREFIX}admission_requests_in_flight", "Reviews begun and not answered.", self.in_flight)
 
     def _of_meshes(self) -> Iterator[Metric]:
-        valid = GaugeMetricFamily(f"{_PREFIX}template_valid", "1 where the newest text of a mesh's template is in force.", labels=("mesh",))
+        valid = GaugeMetricFamily(f"{_PREFIX}template_valid", _VALID, labels=("mesh",))
         for mesh, is_valid in self._valid.items():
             valid.add_metric((mesh,), is_valid)
         yield valid
-        yield _counter("template_reloads", "Templates that were read anew, by result.", ("mesh", "result"), self._reloads.items())
-        meshes = GaugeMetricFamily(f"{_PREFIX}meshes", "Meshes by what they are.", labels=("auto_inject", "ready"))
+        yield _counter(
+            "template_reloads", "Templates that were read anew, by result: success or failure.", ("mesh", "result"), self._reloads.items()
+        )
+        meshes = GaugeMetricFamily(f"{_PREFIX}meshes", _MESHES, labels=("auto_inject", "ready"))
         for key, count in self._meshes.items():
             meshes.add_metric(key, count)
         yield meshes
 
     def _of_caches(self) -> Iterator[Metric]:
         caches = tuple(self.caches())
-        synced = GaugeMetricFamily(f"{_PREFIX}cache_synced", "1 where all objects of a kind have been listed.", labels=("kind",))
-        heard = GaugeMetricFamily(
-            f"{_PREFIX}cache_last_event_timestamp_seconds", "When the API server was last heard of a kind, in Unix time.", labels=("kind",)
+        synced = GaugeMetricFamily(
+            f"{_PREFIX}cache_synced", "Of a cluster: 1 where all objects of a kind have been listed.", labels=("kind",)
         )
+        heard = GaugeMetricFamily(f"{_PREFIX}cache_last_event_timestamp_seconds", _HEARD, labels=("kind",))
         for kind, is_synced, last_event, _ in caches:
             synced.add_metric((kind,), is_synced)
             if last_event:
@@ -144,7 +167,7 @@ class Metrics(Collector):
         yield synced
         yield heard
         rows = (((kind, reason), count) for kind, _, _, restarts in caches for reason, count in restarts.items())
-        yield _counter("watch_restarts", "Watches that began anew, by what ended them.", ("kind", "reason"), rows)
+        yield _counter("watch_restarts", _RESTARTS, ("kind", "reason"), rows)
 
 
 def _time(name: str, what: str, at: datetime | None) -> GaugeMetricFamily:

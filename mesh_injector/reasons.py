@@ -8,22 +8,38 @@ from typing import Final
 
 
 class Reason(StrEnum):
-    """Why a pod got its answer. The values are public: dashboards and scripts depend on them."""
+    """Why a pod got its answer. The values are public: dashboards and scripts depend on them.
+
+    What those mean that are errors, messages.py says.
+    """
 
     INJECTED = "Injected"
+    """The pod gets what the template renders to."""
     ALREADY_INJECTED = "AlreadyInjected"
+    """The pod carries our record, and everything that it would get is in it: nothing is changed."""
     REINJECTED = "Reinjected"
+    """The pod carries our record, and got what has changed since, with a warning."""
     NO_MESH_MATCHED = "NoMeshMatched"
+    """No Mesh selects the pod."""
     AUTO_INJECT_OFF = "AutoInjectOff"
+    """Only Meshes whose `enableAutoInject` is false select the pod."""
     OPTED_OUT_BY_POD = "OptedOutByPod"
+    """The pod has the label `mesh-injector.io/inject: "false"`."""
     OPTED_OUT_BY_NAMESPACE = "OptedOutByNamespace"
+    """The pod's namespace has the label `mesh-injector.io/inject: disabled`."""
     NAMESPACE_EXCLUDED = "NamespaceExcluded"
+    """The pod is in the injector's own namespace or in one of the cluster's: `kube-system`, `kube-public`, `kube-node-lease`."""
     HOST_NETWORK = "HostNetwork"
+    """The pod is on the network of its node, whose traffic a sidecar would take."""
     MIRROR_POD = "MirrorPod"
+    """The pod only mirrors one that a kubelet runs from a file."""
     NOT_A_POD = "NotAPod"
     AUDIT_MODE = "AuditMode"
+    """A Mesh whose `mode` is `Audit` selects the pod: what it would get is reported, and nothing is changed."""
     NOTHING_TO_INJECT = "NothingToInject"
+    """The template renders to nothing for this pod, or to what it has already."""
     OUTRANKED = "Outranked"
+    """Said of a Mesh by `explain`, never of a pod: it selects the pod, and another Mesh comes first."""
     VIRTUAL_NODE_LABEL_MISSING = "VirtualNodeLabelMissing"
     REGION_MISSING = "RegionMissing"
     CONTAINER_PORT_MISSING = "ContainerPortMissing"

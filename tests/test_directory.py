@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import io
 import os
+import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -153,10 +155,30 @@ def test_a_link_in_a_folder_that_leads_nowhere_is_a_problem(tmp_path: Path) -> N
     assert "No such file" in problem.what
 
 
-def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_in_a_folder_is_told_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.yaml")
     put(tmp_path / "b.yaml")
-    assert names(directory.read([str(tmp_path)])) == ["b"]
+    reading = directory.read([str(tmp_path)])
+    assert names(reading) == ["b"]
+    assert [(problem.what, problem.where) for problem in reading.problems] == [("it is no regular file", f"{tmp_path}/a.yaml")]
+
+
+def test_what_has_no_end_is_refused_where_it_is_named(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket"))
+        for path in (tmp_path / "pipe", tmp_path / "socket", Path("/dev/zero")):
+            problem = refused(path)
+            assert (problem.code, problem.what, problem.where) == (reasons.UNREADABLE, "it is no regular file", str(path))
+    assert directory.read(["/dev/null"]).documents == ()
+
+
+def test_what_a_shell_has_opened_is_read(tmp_path: Path) -> None:
+    for command in ("<(cat {0})", "/dev/stdin < {0}", "/dev/stdin < <(cat {0})", "- < <(cat {0})"):
+        program = "import sys; from mesh_injector import directory; print(directory.read(sys.argv[1:]).documents[0].name)"
+        line = f"{sys.executable} -c '{program}' {command.format(put(tmp_path / 'a.yaml'))}"
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False, timeout=60)
+        assert done.stdout == "a\n", (line, done.stderr)
 
 
 def test_a_file_above_the_limit_is_a_problem_that_says_the_limit(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The pages about explain and test are true: what they show is what comes out."""
+"""The README and the pages about explain, lint and test are true: what they show is what comes out."""
 
 import re
 from pathlib import Path
@@ -7,10 +7,12 @@ import pytest
 from typer.testing import CliRunner
 
 from mesh_injector.cli import app
+from tests.test_docs_howto import is_what_comes_out, write
 
 ROOT = Path(__file__).parent.parent
-EXPLAIN, TESTING, TUTORIAL = (
-    (ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("explain.md", "testing-templates.md", "tutorial.md")
+README, EXPLAIN, LINT, TESTING, TUTORIAL = (
+    (ROOT / name).read_text(encoding="utf-8")
+    for name in ("README.md", "docs/explain.md", "docs/lint.md", "docs/testing-templates.md", "docs/tutorial.md")
 )
 
 
@@ -25,6 +27,27 @@ def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     mesh = next(block for block in blocks(TUTORIAL, "yaml") if "kind: Mesh" in block)
     (tmp_path / "mesh.yaml").write_text(mesh, encoding="utf-8")
     return tmp_path
+
+
+def test_what_the_readme_shows_of_the_samples_is_what_comes_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    [shown] = [block for block in blocks(README, "console") if "explain" in block]
+    assert is_what_comes_out(shown)
+
+
+def test_the_mesh_of_the_readme_injects_its_pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    [text] = blocks(README, "yaml")
+    Path("mesh.yaml").write_text(text, encoding="utf-8")
+    [command] = re.findall(r"`mesh-injector (inject -f mesh.yaml[^`]*)`", README)
+    result = CliRunner().invoke(app.app, [*command.split(), "-o", "summary"])
+    assert (result.exit_code, "injected" in result.stdout) == (0, True)
+
+
+def test_what_lint_says_of_the_mesh_of_its_page_is_what_the_page_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(blocks(LINT, "yaml")[0])
+    assert is_what_comes_out(blocks(LINT, "console")[0])
 
 
 def test_the_story_of_the_page_is_what_explain_tells(monkeypatch: pytest.MonkeyPatch) -> None:

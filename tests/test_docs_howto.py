@@ -1,4 +1,4 @@
-"""The how-tos are true: the files that a page shows are written, its offline commands run in order, and what they print is compared."""
+"""The tutorial and the how-tos are true: the files they show are written, their offline commands run, what they print is compared."""
 
 import re
 import shlex
@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from mesh_injector.cli import app
 
-PAGES = sorted((Path(__file__).parent.parent / "docs" / "howto").glob("*.md"))
+DOCS = Path(__file__).parent.parent / "docs"
+PAGES = [DOCS / "tutorial.md", DOCS / "values.md", *sorted((DOCS / "howto").glob("*.md"))]
 
 
 def write(block: str) -> None:
@@ -28,6 +29,14 @@ def run(block: str) -> tuple[str, str]:
     return tidy(shown), tidy("".join(printed))
 
 
+def is_what_comes_out(block: str) -> bool:
+    """Whether a console block shows what its commands print. Raises AssertionError with both where not."""
+    shown, printed = run(block)
+    found = re.fullmatch(".*?".join(map(re.escape, re.split(r"[ ]*…", shown))), printed, re.DOTALL) is not None
+    assert found, f"shown:\n{shown}\nwhat comes out:\n{printed}"
+    return found
+
+
 def tidy(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.splitlines() if line.strip())
 
@@ -41,6 +50,4 @@ def test_what_a_how_to_shows_is_what_comes_out(page: Path, tmp_path: Path, monke
         if kind == "yaml":
             write(block)
             continue
-        shown, printed = run(block)
-        found = re.fullmatch(".*?".join(map(re.escape, shown.split("…"))), printed, re.DOTALL) is not None
-        assert found, f"{page.name} shows:\n{shown}\nwhat comes out:\n{printed}"
+        assert is_what_comes_out(block)

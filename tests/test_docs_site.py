@@ -42,11 +42,28 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
     assert [link for link in links if leads_nowhere(page, link)] == []
 
 
-def test_the_site_is_built_strictly(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built as `make docs` builds it."""
+    folder = tmp_path_factory.mktemp("built") / "site"
     built = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path / "site"],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder],
         cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert built.returncode == 0, built.stderr
-    made = {str(page.relative_to(tmp_path / "site").with_suffix(".md")) for page in (tmp_path / "site").rglob("*.html")}
+    return folder
+
+
+def test_every_page_is_on_the_site(site: Path) -> None:
+    made = {str(page.relative_to(site).with_suffix(".md")) for page in site.rglob("*.html")}
     assert {str(page.relative_to(ROOT / "docs")).replace("README", "index") for page in DOCS} <= made
+
+
+def test_every_row_of_a_table_has_its_cells_and_shows_no_escape(site: Path) -> None:
+    tables = [
+        table for page in site.rglob("*.html") for table in re.findall(r"<table>.*?</table>", page.read_text(encoding="utf-8"), re.DOTALL)
+    ]
+    widths = [{len(re.findall(r"<t[dh][ >]", row)) for row in re.findall(r"<tr>.*?</tr>", table, re.DOTALL)} for table in tables]
+    assert len(tables) > 50
+    assert [table[:200] for table, width in zip(tables, widths, strict=True) if len(width) != 1] == []
+    assert [code for table in tables for code in re.findall(r"<code>(.*?)</code>", table) if r"\|" in code] == []

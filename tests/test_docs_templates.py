@@ -55,13 +55,3 @@ def test_a_filter_or_test_gives_its_result(row: list[str]) -> None:
 def test_every_filter_and_every_test_has_an_example() -> None:
     assert {row[0] for row in ROWS} == set(FILTERS) | set(TESTS)
     assert all(re.search(rf"(\||'|is ){re.escape(row[0])}", row[-2]) for row in ROWS)
-
-
-def test_the_bounds_on_the_page_are_the_bounds() -> None:
-    from mesh_injector.engine.template import bounds
-
-    section = LANGUAGE.partition("## Bounds")[2].partition("##")[0].replace("\n", " ")
-    named = (f"{bounds.TOKENS:,} words", f"{bounds.LOOP_STEPS:,} loop steps", f"{bounds.VALUES:,} values", f"depth {bounds.DEPTH}",
-             f"{bounds.BRACKETS} deep", f"{bounds.NESTING} deep", f"{bounds.WORK:,} evaluations", f"{bounds.NODES:,} keys",
-             f"{bounds.PRODUCED_CHARACTERS // 2**20} MiB of text", f"template {bounds.TEMPLATE_CHARACTERS // 1024} KiB")  # fmt: skip
-    assert [text for text in named if text not in section] == []

@@ -144,8 +144,8 @@ def produce(ask: Ask) -> dict[str, str]:
     if "patch" in response:
         files["injected.yaml"] = run("inject", "-o", "yaml").stdout
         response["patch"] = "see patch.json"
-    if explained.stderr:
-        files["problems.txt"] = explained.stderr
+    if problems := run("explain", "-o", "json").stderr:  # the text tells those of a story in it
+        files["problems.txt"] = problems
     return {**files, "response.json": text(response)}
 
 

@@ -3,6 +3,7 @@
 The modules bring pydantic, jinja2, rich and the server along; whoever asks for help or the version need not wait for them.
 """
 
+import difflib
 from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
@@ -52,15 +53,38 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 """The module of each command, which has a function of the command's name, and the first line of that function's docstring."""
 
 
+_OF_PYDANTIC: Final = (
+    ("Value error, ", ""),
+    ("Input should be a valid integer, unable to parse string as an integer", "write a whole number"),
+    ("Input should be less than or equal to ", "write at most "),
+    ("Input should be greater than or equal to ", "write at least "),
+)
+"""How pydantic begins what it says of a value, and what we say."""
+
+
 class _Flags:
-    """Flags that are not given are "no" from the start: typer would import pydantic to learn that None is no boolean."""
+    """Flags that are not given are "no" from the start: typer would import pydantic to learn that None is no boolean. What is wrong with
+    a value is told in plain words."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         for parameter in self.get_params(ctx):  # type: ignore[attr-defined] # a command has it
             if parameter.default is None and getattr(parameter, "is_flag", False):
                 parameter.default = False
-        parsed: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
+        try:
+            parsed: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
+        except typer.BadParameter as error:
+            error.message = _plain(error.message)
+            raise
         return parsed
+
+
+def _plain(message: str) -> str:
+    """Say what is wrong with a value without pydantic's own words, and ask whether the nearest of several choices was meant."""
+    for said, ours in _OF_PYDANTIC:
+        message = ours + message.removeprefix(said) if message.startswith(said) else message
+    given, among, choices = message.removesuffix(".").rpartition(" is not one of ")
+    close = difflib.get_close_matches(given[1:100].rstrip("'"), choices[1:-1].split("', '"), n=1) if among else []
+    return f"{given}{among}{choices}{f'; did you mean {close[0]!r}?' if close else ''}"
 
 
 class _Command(_Flags, TyperCommand):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mesh_injector.kube.renewal import Place
 
 _HEADINGS: Final = ("WHAT", "", "")
+_UNITS: Final = (("day", timedelta(days=1), 2), ("hour", timedelta(hours=1), 1), ("minute", timedelta(minutes=1), 1))
+"""The words for a length of time, and from how many of it on each is used."""
 
 
 class Action(StrEnum):
@@ -55,7 +57,7 @@ def certs(  # noqa: PLR0913 # the parameters are the command's flags
     """Show the serving certificate and its CAs, or have it renewed. The CAs are those that API servers are told.
 
     `certs renew` asks the leader by an annotation of the Secret, with your own rights, and waits; with --ca it renews the CA too. Exit 0
-    when all is well, 1 when the certificate cannot serve or an entry does not trust it, or a renewal was not done in time.
+    when all is well, 1 when the certificate cannot serve or soon cannot, an entry does not trust it, or a renewal was not done in time.
 
     Examples:
 
@@ -101,12 +103,13 @@ def _show(tls_dir: Path | None, given: Credentials, place: "Place", output: Outp
     at = datetime.now(UTC)
     found, source, bundles = (pair.read(tls_dir), "files", {}) if tls_dir else asyncio.run(_read(given, place))
     rows = description.described(found, at)
-    findings = _findings(found, bundles, at)
+    findings = [*_findings(found, bundles, at), *(_nearly_over(row) for row in rows if row.what != "ca" and row.is_nearly_over)]
     if output is Output.JSON:
         terminal.json({"source": source, "certificates": [_item(row, bundles) for row in rows], "findings": findings})
     else:
         terminal.say(f"{source}: {found.origin}", style="dim")
-        terminal.table(_HEADINGS, [line for row in rows for line in _lines(row, bundles)])
+        if rows:
+            terminal.table(_HEADINGS, [line for row in rows for line in _lines(row, bundles)])
         for finding in findings:
             terminal.say(f"warning: {finding}", style="yellow")
     return exits.NO if findings else exits.DONE
@@ -145,11 +148,23 @@ def _lines(row: "Description", bundles: dict[str, bytes]) -> list[Sequence[str]]
         "subject": row.subject,
         "for": ", ".join(row.hosts),
         "issuer": row.issuer,
-        "life": f"{row.not_before:%Y-%m-%d} to {row.not_after:%Y-%m-%d}, {row.days_left} days left",
+        "life": f"{row.not_before:%Y-%m-%d} to {row.not_after:%Y-%m-%d}, {_left(row)}",
         "trusted by": f"{len(_trusting(row, bundles))} of {len(bundles)} entries" if row.what == "ca" and bundles else "",
     }
     told = [(name, fact) for name, fact in facts.items() if fact]
     return [("" if number else row.what, *each) for number, each in enumerate(told)]
+
+
+def _nearly_over(row: "Description") -> str:
+    return f"the {row.what} certificate is nearly over: {_left(row)}; renew it"
+
+
+def _left(row: "Description") -> str:
+    """Say how much time is left, in days, or hours where those are too coarse."""
+    length = abs(row.left)
+    unit, number = next(((word, length // one) for word, one, least in _UNITS if length >= least * one), ("second", length.seconds))
+    said = f"{number} {unit}{'' if number == 1 else 's'}"
+    return f"{said} left" if row.left > timedelta() else f"over for {said}"
 
 
 def _item(row: "Description", bundles: dict[str, bytes]) -> dict[str, Any]:
@@ -160,6 +175,6 @@ def _item(row: "Description", bundles: dict[str, bytes]) -> dict[str, Any]:
         "hosts": list(row.hosts),
         "notBefore": row.not_before.isoformat(),
         "notAfter": row.not_after.isoformat(),
-        "daysLeft": row.days_left,
+        "daysLeft": row.left.days,
         "trustedBy": _trusting(row, bundles),
     }

@@ -1,6 +1,5 @@
 """What `inject` and `uninject` say of changed documents: the documents, the changes or a table on stdout, a report on stderr."""
 
-import json
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Any
@@ -10,7 +9,7 @@ from mesh_injector.cli import exits
 from mesh_injector.cli.flags import flag
 from mesh_injector.cli.screen import Part
 from mesh_injector.cli.subjects import Answer, Judged, Subject
-from mesh_injector.cli.terminal import Terminal, verdict
+from mesh_injector.cli.terminal import Terminal, json_text, verdict
 from mesh_injector.errors import Problem
 
 
@@ -70,7 +69,7 @@ def _patches(judged: Sequence[Judged[Answer]], terminal: Terminal) -> None:
         terminal.json(judged[0].patch)
         return
     for line in lines:
-        terminal.data(json.dumps(line, ensure_ascii=False))
+        terminal.data(json_text(line))
 
 
 def _lines(one: Judged[Answer]) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -135,11 +134,9 @@ def _config_map(path: str, mesh: Mesh, documents: Sequence[Document]) -> Documen
         what = f"there is no ConfigMap {identity[1]}/{ref.name}, whose template this would be"
         raise ConfigError(Problem(reasons.NOTHING_FOUND, what, path, "add it to --source"))
     try:
-        key, text = config_maps.entry(document, ref), Path(path).read_text(encoding="utf-8")
+        key, text = config_maps.entry(document, ref), directory.text(path)
     except InjectionError as error:
         raise ConfigError(error.problem) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(Problem(reasons.UNREADABLE, f"it cannot be read: {error}", path, "check the path; save it as UTF-8")) from error
     return replace(document, body={**document.body, "data": {**document.body["data"], key: text}}, text="")
 
 

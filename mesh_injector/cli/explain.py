@@ -72,21 +72,27 @@ def explain(  # noqa: PLR0913 # the parameters are the command's flags
         raise typer.BadParameter("name pods of the cluster or files, not both", param_hint="-f")
     terminal, within = Terminal(color, quiet=quiet), subjects.scope(namespace, labels, all_namespaces=all_namespaces)
     given, sources = Credentials(kubeconfig, context), sources or ([source.CLUSTER] if live else None)
-    snapshot = source.load(sources, home_namespace, terminal, given)
+    snapshot, broken = source.compiled(sources, home_namespace, terminal, given)
     is_asked = bool(live) or (not files and source.CLUSTER in source.names(sources))
     there = _there(live or (), within, labels, given) if is_asked else []
     found, problems = _asked(files or (), there, within, snapshot, terminal)
     told = [stories.of(subject, snapshot) for subject in found]
-    if output is Output.JSON:
-        terminal.json({"items": [as_json(one) for one in told]})
-    else:
-        for one in told:
-            stories.tell(one, terminal)
+    known = set() if output is Output.JSON else {same for one in told for same in stories.errors_of(one)}
+    source.tell(snapshot, [problem for problem in broken if (problem.code, problem.what) not in known], terminal)
+    _tell(told, output, terminal)
     for problem in problems:
         terminal.problem(problem)
     if problems:
         return exits.UNREADABLE
     return exits.DONE if all(is_injected(subject) for subject in found) else exits.NO
+
+
+def _tell(told: Sequence[Told], output: Output, terminal: Terminal) -> None:
+    if output is Output.JSON:
+        terminal.json({"items": [as_json(one) for one in told]})
+        return
+    for one in told:
+        stories.tell(one, terminal)
 
 
 def _there(names: Sequence[str], within: Scope, labels: str, given: Credentials) -> list[Document]:

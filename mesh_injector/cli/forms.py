@@ -1,13 +1,13 @@
 """The forms in which `lint` tells its findings: text for people, JSON for editors, SARIF for code scanning, GitHub's commands."""
 
 import hashlib
-import json
 import os
 import urllib.parse
 from collections.abc import Sequence
 from typing import Any, Final
 
 from mesh_injector import __version__, errors
+from mesh_injector.cli.terminal import json_text
 from mesh_injector.formats.mesh.linting import Finding, Severity
 from mesh_injector.messages import MEANINGS, Meaning
 
@@ -32,7 +32,7 @@ def as_json(findings: Sequence[Finding]) -> str:
         }
         for finding in findings
     ]
-    return json.dumps({"items": items}, indent=2, ensure_ascii=False)
+    return json_text({"items": items}, indent=2)
 
 
 def as_github(findings: Sequence[Finding]) -> str:
@@ -46,7 +46,7 @@ def as_github(findings: Sequence[Finding]) -> str:
 
 def _command(finding: Finding) -> str:
     place, problem = finding.place, finding.problem
-    properties = {"file": place.source} | ({"line": str(place.line), "col": str(place.column)} if place.line else {})
+    properties = {"file": errors.printable(place.source)} | ({"line": str(place.line), "col": str(place.column)} if place.line else {})
     properties["title"] = f"{problem.code} {MEANINGS.get(problem.code, _UNKNOWN).name}"
     told = ",".join(f"{name}={_escaped(value, properties=True)}" for name, value in properties.items())
     return f"::{_COMMANDS[finding.severity]} {told}::{_escaped(_message(finding))}"
@@ -72,7 +72,7 @@ def as_sarif(findings: Sequence[Finding]) -> str:
         "columnKind": "unicodeCodePoints",
         "results": [_result(finding, codes.index(finding.problem.code)) for finding in findings],
     }
-    return json.dumps({"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False)
+    return json_text({"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
 
 
 def _rule(code: str) -> dict[str, Any]:

@@ -96,11 +96,9 @@ class Reader:
             return
         given.files.append(file)
         try:
-            given.templates[file] = Path(file).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            what = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else f"it cannot be read ({error.strerror})"
-            fix = "save it as UTF-8" if isinstance(error, UnicodeDecodeError) else "check the path and its permissions"
-            given.problems.append(Problem(reasons.UNREADABLE, what, file, fix))
+            given.templates[file] = directory.text(file)
+        except ConfigError as error:
+            given.problems.append(error.problem)
 
     def _is_new(self, file: str) -> bool:
         """Note a file, and say whether it was not known."""
@@ -110,7 +108,7 @@ class Reader:
 
 
 def _may_be_ours(path: str) -> bool:
-    return path == directory.STDIN or Path(path).is_dir() or path.endswith((*directory.ENDINGS, *TEMPLATES))
+    return path == directory.STDIN or directory.is_opened(path) or Path(path).is_dir() or path.endswith((*directory.ENDINGS, *TEMPLATES))
 
 
 def _identity(path: str) -> str:
@@ -135,5 +133,5 @@ def _templates(path: str) -> list[Path]:
 def _visible(folder: str) -> Iterator[Path]:
     """Iterate over the files below a folder; names that begin with a dot are left out, as for every command."""
     for file in Path(folder).rglob("*"):
-        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(folder).parts):
+        if not file.is_dir() and not any(part.startswith(".") for part in file.relative_to(folder).parts):
             yield file

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Part: TypeAlias = str | tuple[str, str]
 """A piece of a line: a text, or a text and its style as rich writes it."""
 _PIPED_WIDTH: Final = 160
+"""Columns of what is no terminal, unless `COLUMNS` says how many."""
 _FORCING: Final = ("FORCE_COLOR", "TTY_COMPATIBLE")
 """The variables by which rich takes a pipe for a terminal."""
 
@@ -44,7 +45,7 @@ class Screen:
         console = Console(file=self.file, force_terminal=force, no_color=no_color, highlight=False, emoji=False)
         # rich would end the program with 1 when the reader goes away; that would say "no" where nothing was refused
         console.on_broken_pipe = _raise_broken_pipe  # type: ignore[method-assign]
-        if not console.is_terminal:
+        if not console.is_terminal and not _is_width_given():
             console.width = _PIPED_WIDTH
         return console
 
@@ -74,11 +75,18 @@ class Screen:
         self.console.print(text, soft_wrap=True)
 
     def paragraph(self, *parts: Part) -> None:
-        """Write a text that a terminal shows wrapped between its words; a pipe gets it on one line."""
-        if self.is_plain:
+        """Write a text that a terminal shows wrapped between its words; a pipe gets it on one line, unless its width is given."""
+        if self.is_plain and not _is_width_given():
             self.line(*parts)
         else:
             self.console.print(_styled(parts))
+
+    def json(self, text: str) -> None:
+        """Write JSON in colour, as it stands."""
+        from rich.highlighter import JSONHighlighter
+        from rich.text import Text
+
+        self.console.print(JSONHighlighter()(Text(text)), soft_wrap=True)
 
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[Part]]) -> None:
         """Write a table that folds its last column to the width of the terminal."""
@@ -90,6 +98,12 @@ class Screen:
         for row in rows:
             table.add_row(*(_styled((cell,)) for cell in row))
         self.console.print(table)
+
+
+def _is_width_given() -> bool:
+    """Whether the environment says how wide to write, which rich does then."""
+    given = os.environ.get("COLUMNS", "")
+    return given.isdigit() and int(given) > 0
 
 
 def _styled(parts: Sequence[Part]) -> Text:

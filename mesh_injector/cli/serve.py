@@ -15,10 +15,10 @@ def serve(  # noqa: PLR0913 # the parameters are the command's flags
     sources: flags.Sources = None,
     kubeconfig: flags.Kubeconfig = "",
     context: flags.Context = "",
-    host: Annotated[str, flag("--host", help="The address to listen on.")] = "0.0.0.0",  # noqa: S104 # a pod is called from outside
-    port: Annotated[int, flag("--port", min=0, max=65535, help="The port of the webhook; 0 picks a free one.")] = 8443,
+    host: Annotated[str, flag("--host", metavar="ADDRESS", help="The address to listen on.")] = "0.0.0.0",  # noqa: S104 # a pod is called from outside
+    port: Annotated[int, flag("--port", metavar="PORT", min=0, max=65535, help="The port of the webhook; 0 picks a free one.")] = 8443,
     health_port: Annotated[
-        int, flag("--health-port", min=0, max=65535, help="The port of /livez, /readyz and /metrics; 0 picks a free one.")
+        int, flag("--health-port", metavar="PORT", min=0, max=65535, help="The port of /livez, /readyz and /metrics; 0 picks a free one.")
     ] = 8080,
     tls_dir: flags.TlsDir = None,
     tls_secret: Annotated[
@@ -26,10 +26,12 @@ def serve(  # noqa: PLR0913 # the parameters are the command's flags
         flag("--tls-secret", metavar="NAME", help="The Secret of the home namespace; where it is empty the leader fills and renews it."),
     ] = "",
     ca_lifetime: Annotated[
-        timedelta, flag("--ca-lifetime", parser=lifetime, metavar="DAYS", help="How long a CA lives that the leader makes: 3650d, 12h.")
+        timedelta,
+        flag("--ca-lifetime", parser=lifetime, metavar="TIME", show_default="3650d", help="How long a CA lives that the leader makes."),
     ] = timedelta(days=3650),
     certificate_lifetime: Annotated[
-        timedelta, flag("--certificate-lifetime", parser=lifetime, metavar="DAYS", help="The same of a serving certificate.")
+        timedelta,
+        flag("--certificate-lifetime", parser=lifetime, metavar="TIME", show_default="90d", help="How long a serving certificate lives."),
     ] = timedelta(days=90),
     certificate_overlap: Annotated[
         timedelta,
@@ -37,7 +39,8 @@ def serve(  # noqa: PLR0913 # the parameters are the command's flags
             "--certificate-overlap",
             parser=lifetime,
             metavar="TIME",
-            help="How long API servers have known a new CA before a certificate of it serves: 60s. An old CA is dropped ten times later.",
+            show_default="60s",
+            help="How long API servers have known a new CA before a certificate of it serves. An old CA is dropped ten times later.",
         ),
     ] = timedelta(seconds=60),
     client_ca: Annotated[
@@ -60,7 +63,7 @@ def serve(  # noqa: PLR0913 # the parameters are the command's flags
         str, flag("--webhook-url", metavar="URL", help="Where API servers find the webhook without a Service, as https://HOST:PORT.")
     ] = "",
     verbose: Annotated[bool, flag("-v", "--verbose", help="A log line for every review, not only for refusals.")] = False,
-    quiet: flags.Quiet = False,
+    quiet: Annotated[bool, flag("-q", "--quiet", help="Log warnings and errors only.")] = False,
 ) -> int:
     """Serve the webhook over HTTPS. A change of the source is live at once, a broken one leaves the last good one serving.
 

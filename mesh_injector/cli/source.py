@@ -1,6 +1,6 @@
 """Where rules come from: files, folders and the cluster, given by `--source`; by default the cluster of the pod, or the bundled samples."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -8,6 +8,7 @@ from mesh_injector import directory, documents, store
 from mesh_injector.cli import shipped
 from mesh_injector.cli.terminal import Terminal
 from mesh_injector.documents import Reading
+from mesh_injector.errors import Problem
 from mesh_injector.kube import credentials
 from mesh_injector.kube.credentials import Credentials
 from mesh_injector.store import Snapshot
@@ -50,11 +51,22 @@ def load(given: Sequence[str] | None, home: str, terminal: Terminal, cluster: Cr
 
     Raises ConfigError when a source cannot be read at all, ClusterError when that is the cluster.
     """
+    snapshot, problems = compiled(given, home, terminal, cluster)
+    tell(snapshot, problems, terminal)
+    return snapshot
+
+
+def compiled(given: Sequence[str] | None, home: str, terminal: Terminal, cluster: Credentials) -> tuple[Snapshot, tuple[Problem, ...]]:
+    """Read and compile the source as `load` does, for a command that tells itself what is broken in it."""
     announce(given, terminal)
     reading = read(names(given), home, cluster)
     snapshot = store.load(reading.documents, home, unread=reading.unread)
-    for problem in (*reading.problems, *snapshot.problems):
+    return snapshot, (*reading.problems, *snapshot.problems)
+
+
+def tell(snapshot: Snapshot, problems: Iterable[Problem], terminal: Terminal) -> None:
+    """Tell what is broken in a source."""
+    for problem in problems:
         terminal.problem(problem, "warning")
     if not snapshot.rules.meshes:
         terminal.say("warning: the source holds no Mesh that can be used, so nothing will be injected", style="yellow")
-    return snapshot

@@ -188,6 +188,15 @@ def _line(told: Told, name: str) -> Iterable[Part]:
     return [(f"  {found.short}", "dim")] if found else []
 
 
+def errors_of(told: Told) -> Iterator[tuple[str, str]]:
+    """Iterate over the code and words by which what a story tells may be told of its mesh, too."""
+    outcome = told.subject.outcome
+    if outcome.error is not None:
+        problem = outcome.error.problem
+        yield problem.code, problem.what
+        yield problem.code, f"mesh {outcome.mesh}: {problem.what}"
+
+
 def _error(told: Told) -> Iterator[tuple[Any, ...]]:
     error, change = told.subject.outcome.error, told.advice
     fix = change.fix

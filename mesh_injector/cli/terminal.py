@@ -58,9 +58,9 @@ class Terminal:
 
     def json(self, value: Any) -> None:
         """Write JSON, coloured on a terminal."""
-        text = json.dumps(value, indent=2, ensure_ascii=False)
+        text = json_text(value, indent=2)
         if not self.out.is_plain and self.out.console.is_terminal:
-            self.out.console.print_json(text, ensure_ascii=False)
+            self.out.json(text)
         else:
             self.data(text)
 
@@ -76,6 +76,19 @@ class Terminal:
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[Part]]) -> None:
         """Show a table that folds its last column to the width of the terminal."""
         self.out.table(headings, rows)
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """Write JSON, in whose texts everything that a terminal would obey is escaped, so that it is the same value and does nothing.
+
+    Source: RFC 8259 section 7; characters above U+FFFF are two escapes.
+    """
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return text if text.replace("\n", "").isprintable() else "".join(map(_escaped, text))
+
+
+def _escaped(character: str) -> str:
+    return character if character.isprintable() or character == "\n" else json.dumps(character)[1:-1]
 
 
 def _diff_style(line: str) -> str:

@@ -71,11 +71,7 @@ def test(  # noqa: PLR0913 # the parameters are the command's flags
     if files:
         raise typer.BadParameter("pods are named in the test file; -f is for --init", param_hint="-f")
     suites, problems = loading.load(where, sources)
-    for problem in problems:
-        terminal.problem(problem)
-    beside = dict.fromkeys(problem for suite in suites for problem in suite.problems if problem not in problems)
-    for problem in beside:
-        terminal.problem(problem, "warning")
+    _tell_problems(problems, suites, terminal)
     chosen = [(suite, _chosen(suite, only or ())) for suite in suites]
     if only and not problems and not any(cases for _, cases in chosen):
         raise typer.BadParameter(f"no test has {' or '.join(map(repr, only))} in its name", param_hint="--filter")
@@ -84,6 +80,14 @@ def test(  # noqa: PLR0913 # the parameters are the command's flags
     if problems:
         return exits.UNREADABLE
     return exits.NO if any(result.failures for result in results) else exits.DONE
+
+
+def _tell_problems(problems: Sequence[Problem], suites: Iterable[Loaded], terminal: Terminal) -> None:
+    """Tell what is wrong with test files, and beside that what is with their sources."""
+    for problem in problems:
+        terminal.problem(problem)
+    for problem in dict.fromkeys(problem for suite in suites for problem in suite.problems if problem not in problems):
+        terminal.problem(problem, "warning")
 
 
 def _chosen(suite: Loaded, only: Sequence[str]) -> list[Case]:

@@ -13,7 +13,7 @@ from mesh_injector.errors import ClusterError, InjectionError, Problem
 from mesh_injector.kube import client, objects, rights
 from mesh_injector.kube.client import METADATA, Cluster
 from mesh_injector.kube.credentials import Credentials
-from mesh_injector.kube.reflector import Scope, listed
+from mesh_injector.kube.lists import Scope, listed
 from mesh_injector.kube.resource import MESHES, NAMESPACES, PODS, Key, Object, Resource, key
 
 _OWNERS: Final = (Resource("apis/apps/v1", "replicasets", "ReplicaSet"), Resource("apis/batch/v1", "jobs", "Job"))

@@ -202,8 +202,8 @@ async def connect(given: Credentials = _USUAL) -> AsyncIterator[Cluster]:
 async def configure(configuration: kubernetes.Configuration, given: Credentials) -> None:
     """Read address and credentials. Raises ClusterError."""
     path = credentials.kubeconfig(given)
-    if path and not credentials.is_there(path):
-        raise _no_cluster("there is no such file", path)
+    if path and (wrong := credentials.wrong(path)):
+        raise _no_cluster(*wrong)
     try:
         if path:
             load = functools.partial(kubernetes_config.load_kube_config, persist_config=False)

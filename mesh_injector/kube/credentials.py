@@ -4,9 +4,14 @@ Nothing here imports `kubernetes`, which takes half a second: whoever asks for n
 """
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import yaml
+
+from mesh_injector.documents import Origin, mistakes, origin
 
 TOKEN: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 """https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/#directly-accessing-the-rest-api"""
@@ -33,6 +38,30 @@ def kubeconfig(given: Credentials) -> str:
     return "" if in_pod() and not given.context and not usual.is_file() else str(usual)
 
 
-def is_there(path: str) -> bool:
-    """Whether there is a kubeconfig at a path, or at one of several."""
-    return any(Path(file).expanduser().is_file() for file in path.split(os.pathsep))
+def wrong(path: str) -> tuple[str, str] | None:
+    """What keeps a path, or several, from leading to kubeconfigs, and where; None where nothing does.
+
+    As with kubectl one of several files must be there. Nothing of what they hold is told: it may be a token.
+    """
+    there = [file for file in (Path(one).expanduser() for one in path.split(os.pathsep) if one) if os.path.lexists(file)]
+    if not there:
+        return "there is no such file", path
+    return next(filter(None, map(_wrong, there)), None)
+
+
+def _wrong(file: Path) -> tuple[str, str] | None:
+    """What keeps a file from being read as a mapping in YAML; whether that is a kubeconfig, the client's library says."""
+    text = ""
+    try:
+        if not stat.S_ISREG(file.stat().st_mode):
+            return f"it is {'a folder' if file.is_dir() else 'no regular file'}", str(file)
+        text = file.read_text(encoding="utf-8")
+        body = yaml.load(text, yaml.CSafeLoader)
+    except OSError as error:
+        return f"it cannot be read ({error.strerror})", str(file)
+    except UnicodeDecodeError:
+        return "it is no kubeconfig: it is not UTF-8", str(file)
+    except yaml.YAMLError as error:
+        found = mistakes.explained(error, text)
+        return f"it is no kubeconfig: {found.what}", str(origin.moved(Origin(str(file), 1, 1), text, found.index))
+    return None if isinstance(body, dict) else ("it is no kubeconfig, which is a mapping with `clusters` and `contexts`", str(file))

@@ -9,7 +9,7 @@ from mesh_injector.errors import ClusterError, InjectionError
 from mesh_injector.kube import client, objects, rights
 from mesh_injector.kube.client import Cluster
 from mesh_injector.kube.credentials import Credentials
-from mesh_injector.kube.reflector import Scope, listed
+from mesh_injector.kube.lists import Scope, listed
 from mesh_injector.kube.resource import PODS
 
 _Answer = TypeVar("_Answer")

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from mesh_injector.documents import Document, Origin
+from mesh_injector.kube.lists import Scope
 from mesh_injector.kube.live import Live
-from mesh_injector.kube.reflector import Scope
 from mesh_injector.kube.resource import CONFIG_MAPS, MESHES, NAMESPACES, Object
 
 TEMPLATES: Final = "mesh-injector.io/template=true"

@@ -14,11 +14,11 @@ import structlog
 
 from mesh_injector import reasons
 from mesh_injector.errors import ClusterError, Problem
-from mesh_injector.kube import client
+from mesh_injector.kube import lists
 from mesh_injector.kube.client import Cluster
-from mesh_injector.kube.resource import Key, Object, Resource, key
+from mesh_injector.kube.lists import Scope
+from mesh_injector.kube.resource import Key, Object
 
-PAGE: Final = 100
 _EXPIRED: Final = 410
 _RESUMED: Final = frozenset({0, 429, 503})
 """Whatever else happens to a watch, it is not resumed: where it stood may be what is wrong, as in a cluster that was restored."""
@@ -30,7 +30,7 @@ _log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger()
 class Pace:
     """How a reflector takes its time, in seconds, and how many objects it lists at once."""
 
-    page: int = PAGE
+    page: int = lists.PAGE
     list_seconds: float = 120
     watch_seconds: int = 300
     """The API server ends a watch after this time, or up to twice it: not all watches at once."""
@@ -40,24 +40,6 @@ class Pace:
     last_backoff: float = 10
     lasting_seconds: float = 0.5
     """A watch that lasted so long was no failure, even if it was cut: the next one follows after the first backoff at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What is reflected: a resource, of one namespace or of all, with a label selector or without, or one object by its name."""
-
-    resource: Resource
-    namespace: str = ""
-    labels: str = ""
-    name: str = ""
-    fields: str = ""
-    """A field selector, for what has no name."""
-
-    @property
-    def selectors(self) -> dict[str, str]:
-        """How a list or watch asks for it; rights to one object by its name count where it is asked for by this field."""
-        fields = f"metadata.name={self.name}" if self.name else self.fields
-        return {"labelSelector": self.labels, **({"fieldSelector": fields} if fields else {})}
 
 
 class Listener(Protocol):
@@ -112,14 +94,14 @@ class Reflector:
 
     def offer(self, body: Object) -> None:
         """Take over an object that was read beside the watch, unless the watch has come past it: then the watch knows better."""
-        if _number(_version(body)) > _number(self._version):
+        if _number(lists.version(body)) > _number(self._version):
             self._put(body)
 
     async def _list(self) -> None:
         """Read everything, page by page, and tell what is different from what was known."""
         try:
             async with asyncio.timeout(self._pace.list_seconds):
-                found, version = await listed(self._cluster, self.scope, self._pace.page)
+                found, version = await lists.listed(self._cluster, self.scope, self._pace.page)
         except TimeoutError as error:
             what = f"listing takes longer than {self._pace.list_seconds:.0f} s"
             raise ClusterError(Problem(reasons.CLUSTER_UNREACHABLE, what)) from error
@@ -155,21 +137,21 @@ class Reflector:
             problem = Problem(reasons.CLUSTER_REFUSED, str(body.get("message", "the watch is over")))
             raise ClusterError(problem, code if isinstance(code, int) and code not in _RESUMED else 500)
         if not isinstance(body, dict):
-            raise _unreadable()
-        version = _version(body)
+            raise lists.unreadable()
+        version = lists.version(body)
         if kind in ("ADDED", "MODIFIED"):
             self._put(body)
         elif kind == "DELETED":
-            self._remove(_key(body))
+            self._remove(lists.key(body))
         self._version = version
         self._failures = 0
         self._heard()
 
     def _put(self, body: Object) -> None:
         body["metadata"].pop("managedFields", None)
-        name, known = _key(body), self.objects.get(_key(body))
+        name, known = lists.key(body), self.objects.get(lists.key(body))
         self.objects[name] = body
-        if known is None or _version(known) != _version(body):
+        if known is None or lists.version(known) != lists.version(body):
             self._listener.changed(name, body)
 
     def _remove(self, name: Key) -> None:
@@ -203,51 +185,6 @@ class Reflector:
         return random.uniform(0, min(most, self._pace.last_backoff))  # noqa: S311 - no secret
 
 
-async def listed(cluster: Cluster, scope: Scope, page: int = PAGE, accept: str = client.JSON) -> tuple[dict[Key, Object], str]:
-    """Read all objects of a scope, page by page in a form, and the resource version of the list. Raises ClusterError."""
-    found: dict[Key, Object] = {}
-    query: dict[str, str | int] = {"limit": page, **scope.selectors}
-    while True:
-        answer = await cluster.get(scope.resource.path(scope.namespace), query, accept)
-        version = _version(answer)
-        found |= {_key(body): body for body in _items(answer, scope.resource)}
-        if not (after := answer["metadata"].get("continue")):
-            return found, version
-        query["continue"] = after
-
-
-def _items(page: Object, resource: Resource) -> list[Object]:
-    """The objects of a list, which come without kind and version."""
-    items = page.get("items", "")
-    if items is None:  # an empty list of metadata
-        return []
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise _unreadable()
-    return [{"apiVersion": resource.api_version, "kind": resource.kind, **item} for item in items]
-
-
-def _key(body: Object) -> Key:
-    try:
-        namespace, name = key(body)
-    except (LookupError, TypeError, AttributeError) as error:
-        raise _unreadable() from error
-    if not (isinstance(namespace, str) and isinstance(name, str)):
-        raise _unreadable()
-    return namespace, name
-
-
-def _version(body: Object) -> str:
-    metadata = body.get("metadata")
-    version = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
-    if not isinstance(version, str):
-        raise _unreadable()
-    return version
-
-
 def _number(version: str) -> int:
     """A resource version to compare: https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions."""
     return int(version) if version.isdecimal() and len(version) < 40 else -1
-
-
-def _unreadable() -> ClusterError:
-    return ClusterError(Problem(reasons.CLUSTER_UNREACHABLE, "what came is no object of Kubernetes"), 200)

@@ -22,7 +22,8 @@ from mesh_injector.kube.client import Cluster
 from mesh_injector.kube.events import Events
 from mesh_injector.kube.fence import Fenced
 from mesh_injector.kube.leadership import Term
-from mesh_injector.kube.reflector import Reflector, Scope
+from mesh_injector.kube.lists import Scope
+from mesh_injector.kube.reflector import Reflector
 from mesh_injector.kube.resource import Key, Object
 from mesh_injector.kube.tasks import Nudge, together, woken
 

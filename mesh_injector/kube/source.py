@@ -16,7 +16,8 @@ from mesh_injector.documents import Document, Reading
 from mesh_injector.engine.rules import Namespace
 from mesh_injector.kube import objects, rights
 from mesh_injector.kube.client import Cluster
-from mesh_injector.kube.reflector import Pace, Reflector, Scope
+from mesh_injector.kube.lists import Scope
+from mesh_injector.kube.reflector import Pace, Reflector
 from mesh_injector.kube.resource import Key, Object
 
 _KINDS: Final = ("Mesh", "ConfigMap", "Namespace")

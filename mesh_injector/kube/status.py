@@ -13,12 +13,12 @@ import structlog
 
 from mesh_injector.documents import Document
 from mesh_injector.errors import ClusterError
-from mesh_injector.kube import conditions, reflector
+from mesh_injector.kube import conditions, lists
 from mesh_injector.kube.client import Cluster
 from mesh_injector.kube.conditions import Facts, Status
 from mesh_injector.kube.events import Events
 from mesh_injector.kube.fence import Fenced
-from mesh_injector.kube.reflector import Scope
+from mesh_injector.kube.lists import Scope
 from mesh_injector.kube.registration import Registered
 from mesh_injector.kube.resource import MESHES, Key, Object
 from mesh_injector.store import Snapshot
@@ -52,7 +52,7 @@ class Statuses:
 
     async def read(self, cluster: Cluster) -> None:
         """List the statuses that are there. Raises ClusterError."""
-        found, _ = await reflector.listed(cluster, Scope(MESHES))
+        found, _ = await lists.listed(cluster, Scope(MESHES))
         self._known = {name: _known(body) for name, body in found.items()}
 
     async def report(self, snapshot: Snapshot, registered: Registered, is_outdated: Callable[[], bool]) -> bool:

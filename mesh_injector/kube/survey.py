@@ -14,7 +14,7 @@ from mesh_injector.kube import client, registration, validating
 from mesh_injector.kube.client import Cluster
 from mesh_injector.kube.credentials import Credentials
 from mesh_injector.kube.lease import LEASES
-from mesh_injector.kube.reflector import Scope, listed
+from mesh_injector.kube.lists import Scope, listed
 from mesh_injector.kube.resource import MESHES, NAMESPACES, Object, Resource
 
 NAME: Final = "mesh-injector"

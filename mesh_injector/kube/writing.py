@@ -20,7 +20,8 @@ from mesh_injector.kube.entries import Target
 from mesh_injector.kube.events import Events
 from mesh_injector.kube.fence import Fenced
 from mesh_injector.kube.leadership import Term
-from mesh_injector.kube.reflector import Reflector, Scope
+from mesh_injector.kube.lists import Scope
+from mesh_injector.kube.reflector import Reflector
 from mesh_injector.kube.registration import CONFIGURATIONS, Registered, Registration
 from mesh_injector.kube.status import Statuses
 from mesh_injector.kube.tasks import Nudge, together, woken

@@ -20,6 +20,7 @@ from mesh_injector.kube import secret
 from mesh_injector.kube.resource import Key, Object
 from mesh_injector.metrics import Metrics
 from mesh_injector.server.app import Readiness
+from mesh_injector.server.options import Options
 
 _log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger()
 
@@ -155,3 +156,23 @@ def serving_pair(directory: Path) -> certs.Pair:
     pair = certs.read(directory)
     certs.check(pair, datetime.now(UTC))
     return pair
+
+
+def first_pair(options: Options) -> certs.Pair | None:
+    """The pair of the TLS folder, or a new one for the names by which a cluster or somebody at this machine calls us; none where it will
+    come from a Secret.
+
+    Raises ConfigError, also for a service or URL that no API server would take.
+    """
+    target = options.names.target(options.home_namespace, b"")
+    if options.tls_dir and options.secret:
+        what, fix = "the certificate cannot come from a folder and a Secret", "give one of --tls-dir and --tls-secret"
+        raise ConfigError(Problem(reasons.CERTIFICATE_INVALID, what, "--tls-secret", fix))
+    if options.secret and not options.reads_cluster:
+        what, fix = "there is no cluster to read the Secret from", "add --source cluster, or give a folder by --tls-dir"
+        raise ConfigError(Problem(reasons.CERTIFICATE_INVALID, what, "--tls-secret", fix))
+    if options.secret:
+        return None
+    if options.tls_dir:
+        return serving_pair(options.tls_dir)
+    return certs.issue(("localhost", "127.0.0.1", "::1", options.host, target.host), datetime.now(UTC))

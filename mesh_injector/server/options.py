@@ -12,6 +12,8 @@ from mesh_injector.formats import mesh
 from mesh_injector.kube.credentials import Credentials
 from mesh_injector.kube.entries import Target
 
+CLUSTER: Final = "cluster"
+"""The name of the source that is no file or folder; a file of that name is `./cluster`."""
 _NAME: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _SERVICE: Final = re.compile(rf"((?P<namespace>{_NAME})/)?(?P<name>{_NAME})(:(?P<port>[0-9]{{1,5}}))?\Z")
 _URL: Final = re.compile(r"https://[^/?#@\s]+(/[^?#\s]*)?\Z")
@@ -95,3 +97,8 @@ class Options:
     names: Names = field(default_factory=Names)
     limits: Limits = field(default_factory=Limits)
     terms: Terms = field(default_factory=lambda: Terms(()))
+
+    @property
+    def reads_cluster(self) -> bool:
+        """Whether a cluster is among the sources."""
+        return CLUSTER in self.sources

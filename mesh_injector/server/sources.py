@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from mesh_injector import directory, documents
 from mesh_injector.documents import Reading
 from mesh_injector.metrics import Metrics
 from mesh_injector.server.app import Readiness
 from mesh_injector.server.certificate import Certificate, FromSecret
-from mesh_injector.server.options import Options
+from mesh_injector.server.options import CLUSTER, Options
 from mesh_injector.store import Store
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from mesh_injector.kube.source import ClusterSource
     from mesh_injector.server.freshness import Freshness
     from mesh_injector.server.validator import Find
-
-CLUSTER: Final = "cluster"
-"""The name of the source that is no file or folder; a file of that name is `./cluster`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +35,7 @@ class Connected:
 @contextlib.asynccontextmanager
 async def connected(options: Options, current: Store, metrics: Metrics) -> AsyncIterator[Connected | None]:
     """Follow the cluster while the block lasts, where it is among the sources. Raises ClusterError where none can be found."""
-    if CLUSTER not in options.sources:
+    if not options.reads_cluster:
         yield None
         return
     from mesh_injector.kube import client, objects, source  # half a second, for those who need it
@@ -93,10 +90,10 @@ async def _merged(sources: list[AsyncGenerator[Reading, None]]) -> AsyncGenerato
 
 async def followed_secret(connection: Connected, options: Options, serving: Certificate, readiness: Readiness) -> None:
     """Offer what the certificate's Secret holds, whenever it changes."""
-    from mesh_injector.kube import reflector, secret
+    from mesh_injector.kube import lists, reflector, secret
 
     listener = FromSecret(serving, readiness, f"Secret {options.home_namespace}/{options.secret}")
-    scope = reflector.Scope(secret.SECRETS, options.home_namespace, name=options.secret)
+    scope = lists.Scope(secret.SECRETS, options.home_namespace, name=options.secret)
     await reflector.Reflector(connection.cluster, scope, listener).run()
 
 

@@ -52,6 +52,14 @@ def test_a_terminal_of_any_usual_width_breaks_no_line_and_no_word(width: int) ->
     assert "shop/cart-b7678ff4b-*" in table
 
 
+def test_a_pipe_is_as_wide_as_the_environment_says() -> None:
+    def width(shown: str) -> int:
+        return max(map(len, shown.partition("What to try next")[0].splitlines()))
+
+    assert width(demo(COLUMNS="90").stdout) == 90
+    assert width(demo(COLUMNS="").stdout) == width(demo(COLUMNS="wide").stdout) == 160
+
+
 def test_every_colour_can_be_read_on_a_dark_and_on_a_light_background() -> None:
     codes = {code for style in STYLE.findall(demo("--color", "always").stdout) for code in style.split(";")}
     assert codes <= {"0", "1", "2", "31", "32", "36"}, "bright colours and yellow vanish on white, blue on black"

@@ -206,3 +206,21 @@ def test_a_name_with_a_line_end_tells_no_fact_of_its_own(run: Run) -> None:
     told = run("explain", "-f", "-", stdin=hostile).stdout
     assert not any(line.startswith("  try") for line in told.splitlines())
     assert "shop·  try" in told
+
+
+def test_what_is_wrong_with_a_template_is_told_once(run: Run, tmp_path: Path) -> None:
+    other = MESH.partition("---")[0].replace("web", "other").replace("proxy", "none")
+    (tmp_path / "broken.yaml").write_text(f"{MESH.replace('app_ports', 'app_prts')}---\n{other}", encoding="utf-8")
+    told = run("explain", "-f", "-", "--source", str(tmp_path / "broken.yaml"), stdin=POD)
+    assert (told.stdout.count("`app_prts` is not defined"), told.stderr.count("`app_prts` is not defined")) == (1, 0)
+    assert "mesh mesh-system/other: there is no ConfigMap mesh-system/none" in told.stderr
+    for_programs = run("explain", "-f", "-", "--source", str(tmp_path / "broken.yaml"), "-o", "json", stdin=POD)
+    assert "mesh mesh-system/web: `app_prts` is not defined" in for_programs.stderr
+
+
+def test_a_config_map_without_our_label_is_shown_where_the_label_goes(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mesh.yaml").write_text(MESH.replace(', labels: {mesh-injector.io/template: "true"}', ""), encoding="utf-8")
+    told = run("explain", "-f", "-", "--source", str(tmp_path / "mesh.yaml"), stdin=POD)
+    line = 1 + MESH.splitlines().index('metadata: {name: proxy, namespace: mesh-system, labels: {mesh-injector.io/template: "true"}}')
+    assert f"where     {tmp_path}/mesh.yaml:{line}:1, metadata.labels\n" in told.stdout
+    assert f"{line} | metadata: {{name: proxy, namespace: mesh-system}}\n" in told.stdout

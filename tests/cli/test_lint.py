@@ -1,6 +1,9 @@
 """`lint` as its users run it: a folder, a bare template, pre-commit, an editor, CI."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,6 +82,18 @@ def test_a_bare_template_is_linted_alone_and_in_a_folder(lint: Run, run: Run, tm
         (item,) = result.json["items"]
         assert (item["code"], item["line"], item["column"]) == ("MI302", 3, 15)
         assert item["file"].endswith("only/patch.yaml.j2")
+
+
+def test_what_a_shell_has_opened_is_judged_and_pipes_of_a_folder_are_told(tmp_path: Path) -> None:
+    mesh = tmp_path / "mesh.yaml"
+    mesh.write_text("apiVersion: mesh-injector.io/v1alpha1\nkind: Mesh\nmetadata: {name: A_B}\n", encoding="utf-8")
+    line = f"{sys.executable} -m mesh_injector lint <(cat {mesh})"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, "no DNS label" in done.stdout) == (1, True), done
+    for name in ("pipe.yaml", "pipe.j2"):
+        os.mkfifo(tmp_path / name)
+    result = CliRunner().invoke(app.app, ["lint", str(tmp_path)])
+    assert (result.exit_code, result.stdout.count("it is no regular file")) == (3, 2)
 
 
 @pytest.mark.parametrize("output", ["text", "json", "sarif", "github"])

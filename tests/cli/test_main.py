@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from mesh_injector import __version__
 from mesh_injector.cli import app, exits, version
@@ -29,11 +30,60 @@ def test_the_program_tells_its_version_and_what_a_report_of_a_bug_should_say() -
     assert told["kubernetes"] == schema.KUBERNETES_VERSION
 
 
+def test_in_a_clone_the_commit_is_that_of_its_head_wherever_git_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def git(*arguments: str) -> str:
+        who = ("-c", "user.name=x", "-c", "user.email=x@example.com")
+        command = ["git", "-C", str(clone), *who, *arguments]
+        alone = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=alone).stdout.strip()
+
+    clone = tmp_path / "clone"
+    (clone / "mesh_injector").mkdir(parents=True)
+    monkeypatch.setattr("importlib.resources.files", lambda _: clone / "mesh_injector")
+    git("init", "-q", "-b", "main")
+    assert version._commit() is None
+    git("commit", "-q", "--allow-empty", "-m", "one")
+    commits = {version._commit()}
+    git("pack-refs", "--all")
+    commits.add(version._commit())
+    git("checkout", "-q", "--detach")
+    commits.add(version._commit())
+    assert commits == {git("rev-parse", "HEAD")}
+    git("worktree", "add", "-q", "-b", "other", str(tmp_path / "other"))
+    clone = tmp_path / "other"
+    (clone / "mesh_injector").mkdir()
+    git("commit", "-q", "--allow-empty", "-m", "two")
+    assert version._commit() == git("rev-parse", "HEAD") not in commits
+    (clone / ".git").write_text("gitdir: ../nowhere\n", encoding="utf-8")
+    assert version._commit() is None
+
+
 def test_a_build_tells_the_commit_that_it_was_made_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.resources.files", lambda _: tmp_path)
     assert version._commit() is None
     (tmp_path / "COMMIT").write_text("0123abc\n", encoding="utf-8")
     assert version._commit() == "0123abc"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            "manifests --variant certmanager",
+            "'certmanager' is not one of 'cert-manager', 'prometheus', 'grafana'; did you mean 'cert-manager'?",
+        ),
+        ("explain -o yaml", "'yaml' is not one of 'text', 'json'"),
+        ("explain -o jsn", "'jsn' is not one of 'text', 'json'; did you mean 'json'?"),
+        ("certs renwe", "'renwe' is not one of 'show', 'renew'; did you mean 'renew'?"),
+        ("manifests --replicas many", "write a whole number"),
+        ("manifests --replicas 101", "write at most 100"),
+        ("manifests --replicas 0", "write at least 1"),
+    ],
+)
+def test_a_value_that_a_flag_does_not_take_is_told_in_plain_words(arguments: str, told: str) -> None:
+    result = CliRunner().invoke(app.app, arguments.split())
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.endswith(f": {told}\n")
 
 
 def test_a_source_that_is_not_there_is_3_with_what_where_and_how_to_fix() -> None:

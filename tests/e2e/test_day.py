@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from functools import partial
@@ -232,6 +233,43 @@ def test_the_first_mesh_of_a_namespace_is_tried_with_its_config_map(cluster: Clu
     refused = processes.eventually(lambda: cluster.apply(mesh).stderr, "the API server asks")
     assert 'admission webhook "meshes.mesh-injector.io" denied the request: mesh-injector: [MI302]' in refused
     assert "did you mean `imago`?" in refused
+
+
+def test_what_the_how_to_writes_goes_to_production(cluster: Cluster) -> None:
+    files = how_to()
+    mesh, template, web = (files[name] for name in ("mesh/mesh.yaml", "mesh/template.yaml", "web.yaml"))
+    web["metadata"]["namespace"] = "stats"
+    cluster.add_namespace("stats", team="numbers")
+    cluster.apply({**mesh, "spec": {**mesh["spec"], "mode": "Audit"}}, template).ok()
+    wait(cluster, "Ready", "statsd")
+    assert entry_of(cluster, "statsd")["failurePolicy"] == "Ignore"
+    cluster.apply(web).ok()
+    [audited] = processes.eventually(lambda: pods_of_web(cluster), "a pod in Audit")
+    assert "initContainers" not in audited["spec"]
+    cluster.apply(mesh).ok()
+    wait(cluster, "Ready", "statsd")
+    cluster.kubectl("rollout", "restart", "deployment/web", "-n", "stats").ok()
+    fresh = processes.eventually(lambda: [pod for pod in pods_of_web(cluster) if "initContainers" in pod["spec"]], "a pod of the restart")[
+        0
+    ]
+    assert fresh["spec"]["initContainers"][0]["args"][-1] == "--log.level=warn"
+    assert fresh["metadata"]["annotations"]["prometheus.io/port"] == "9102"
+    assert [{env["name"]: env["value"] for env in one["env"]}["STATSD_TEAM"] for one in fresh["spec"]["containers"]] == ["numbers"] * 2
+
+
+def how_to() -> dict[str, dict[str, Any]]:
+    """The files of docs/howto/write-a-template.md as they are at its end."""
+    page = (CONFIG.parent / "docs" / "howto" / "write-a-template.md").read_text(encoding="utf-8")
+    return {name: yaml.safe_load(text) for name, text in re.findall(r"```yaml\n# (\S+)\n(.*?)```", page, re.DOTALL)}
+
+
+def entry_of(cluster: Cluster, mesh: str) -> dict[str, Any]:
+    found = cluster.get("mutatingwebhookconfiguration", "mesh-injector")["webhooks"]
+    return next(entry for entry in found if entry["name"].startswith(f"{mesh}."))
+
+
+def pods_of_web(cluster: Cluster) -> list[dict[str, Any]]:
+    return list(cluster.get("pods", "-n", "stats", "-l", "app=web")["items"])
 
 
 def example(namespace: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import stat
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from scripts.rehearse_image import Stage
 from tests.e2e.processes import child, eventually, free_ports
 
 ROOT = Path(__file__).parents[2]
+WORKFLOWS = ROOT / ".github" / "workflows"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 PROBE = """
 import json, os, sys
@@ -119,9 +121,24 @@ def test_the_deployment_starts_what_the_image_is() -> None:
     assert "command" not in container
 
 
-@pytest.mark.parametrize("name", ["UV", "PYTHON", "RUNTIME"])
-def test_a_release_finds_every_base_image_where_it_asks_for_digests(name: str) -> None:
-    stated = [value for instruction, value in rehearse_image.instructions() if instruction == "ARG"]
-    assert [value.count(":") for value in stated if value.startswith(f"{name}=")] == [1]
-    assert ("FROM", f"${{{name}}}") in [(word, value.partition(" AS ")[0]) for word, value in rehearse_image.instructions()]
-    assert name in (ROOT / ".github/workflows/release.yaml").read_text(encoding="utf-8")
+def bases() -> list[str]:
+    return [value.partition(" AS ")[0] for word, value in rehearse_image.instructions() if word == "FROM"]
+
+
+def test_every_base_image_is_named_by_tag_and_digest() -> None:
+    assert len(bases()) == 3
+    assert [base for base in bases() if not re.fullmatch(r"[a-z0-9./-]+:[\w.-]+@sha256:[0-9a-f]{64}", base)] == []
+
+
+def test_it_is_built_by_the_version_of_python_that_runs_it() -> None:
+    [built] = re.findall(r"/python:(3\.\d+)[.-]", " ".join(bases()))
+    [debian] = re.findall(r"/python3-debian(\d+):", " ".join(bases()))
+    assert built == {"12": "3.11", "13": "3.13"}[debian]
+    assert built in yaml.safe_load((WORKFLOWS / "ci.yaml").read_text(encoding="utf-8"))["jobs"]["run"]["strategy"]["matrix"]["python"]
+
+
+@pytest.mark.parametrize("name", ["ci.yaml", "release.yaml"])
+def test_every_action_is_named_by_a_commit_and_says_its_version(name: str) -> None:
+    used = re.findall(r"uses: (.*)", (WORKFLOWS / name).read_text(encoding="utf-8"))
+    assert used
+    assert [action for action in used if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)] == []

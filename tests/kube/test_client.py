@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import json
+import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -147,10 +148,24 @@ def test_a_kubeconfig_that_cannot_be_used_is_told_with_its_path(tmp_path: Path) 
     good = fake.kubeconfig(tmp_path, "http://127.0.0.1:1")
     assert "there is no such file" in told(Credentials(str(tmp_path / "none")))
     assert "other" in told(Credentials(str(good), "other"))
+    bad = tmp_path / "bad"
     for text in ("", "[]", "{", "clusters: 7\ncurrent-context: x\n", "\x00"):
-        bad = tmp_path / "bad"
         bad.write_text(text)
         assert str(bad) in told(Credentials(str(bad)))
+    for body, what in (
+        (b"just a text", "it is no kubeconfig, which is a mapping"),
+        (b"- a\n", "it is no kubeconfig, which is a mapping"),
+        (b"users: s3cret\nclusters: [s3cret\n", "it is no kubeconfig: a bracket is opened here and not closed"),
+        (b"\xff\xfe", "it is not UTF-8"),
+    ):
+        bad.write_bytes(body)
+        said = told(Credentials(f"{tmp_path / 'none'}:{bad}"))
+        assert (what in said, "s3cret" in said) == (True, False), said
+    assert f"{bad}:2:11" in (bad.write_text("users: []\nclusters: [s3cret\n"), told(Credentials(str(bad))))[1]
+    (tmp_path / "loop").symlink_to("loop")
+    os.mkfifo(tmp_path / "pipe")
+    for name, what in (("loop", "it cannot be read"), ("pipe", "it is no regular file"), ("", "it is a folder")):
+        assert f"{what}" in told(Credentials(str(tmp_path / name)))
 
 
 def test_the_kubeconfig_is_found_as_kubectl_finds_it_and_the_pods_own_account_comes_last(

@@ -13,7 +13,8 @@ from aiohttp import web
 from mesh_injector.kube import client
 from mesh_injector.kube.client import Cluster
 from mesh_injector.kube.credentials import Credentials
-from mesh_injector.kube.reflector import Pace, Reflector, Scope
+from mesh_injector.kube.lists import Scope
+from mesh_injector.kube.reflector import Pace, Reflector
 from mesh_injector.kube.resource import CONFIG_MAPS, MESHES, NAMESPACES, Key, Object, Resource
 from tests.kube import fake
 from tests.kube.fake import ApiServer, until

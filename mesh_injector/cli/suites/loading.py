@@ -1,15 +1,15 @@
 """Test files to suites that can run: everything that is wrong with a file is found here, with its line, before the first case runs."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pydantic import ValidationError
 
 from mesh_injector import directory, reasons, store, workloads
 from mesh_injector.cli import mistyped
-from mesh_injector.cli.suites import expectation, paths
+from mesh_injector.cli.suites import bodies, expectation, paths
 from mesh_injector.cli.suites.paths import Mistaken
 from mesh_injector.cli.suites.spec import API_VERSION, KIND, Case, Suite
 from mesh_injector.documents import Document, fitting
@@ -45,7 +45,7 @@ class Loaded:
 
     def workload(self, case: Case) -> Workload:
         """The pod of a case, as the suite has it."""
-        return self.pods[case.pod] if isinstance(case.pod, str) else _workload(_as_pod(case.pod, "pod"))
+        return self.pods[case.pod] if isinstance(case.pod, str) else bodies.workload(bodies.completed(case.pod, "pod"))
 
     def line(self, case: Case) -> int:
         """The line of the test file where a case begins."""
@@ -147,7 +147,7 @@ class _Loading:
         """Find the pods that cases may name: those of `pods`, and those of `files` by the names of their workloads."""
         found: dict[str, Workload | None] = {}
         for name, body in self.suite.pods.items():
-            part = Document(_as_pod(body, name), self.document.origin, "", (self.document, ("pods", name)))
+            part = Document(bodies.completed(body, name), self.document.origin, "", (self.document, ("pods", name)))
             found |= self._checked(part, name)
         for at, name in enumerate(self.suite.files):
             try:
@@ -157,15 +157,8 @@ class _Loading:
                 continue
             self.problems += reading.problems
             for document in store.expanded(reading.documents)[0]:
-                self._name(self._checked(document), found)
+                bodies.call(self._checked(document), found)
         return {name: workload for name, workload in found.items() if workload is not None}
-
-    @staticmethod
-    def _name(checked: Mapping[str, Workload], found: dict[str, Workload | None]) -> None:
-        """Name a workload of a file with its namespace, and without it where there is one of that name only."""
-        for name, workload in checked.items():
-            found[f"{workload.namespace or 'default'}/{name}"] = workload
-            found[name] = None if name in found else workload
 
     def _checked(self, document: Document, name: str = "") -> dict[str, Workload]:
         """Find the pod of a document; what is no pod is told only where a pod was meant."""
@@ -204,10 +197,10 @@ class _Loading:
     def _pod(self, at: int, case: Case, pods: Mapping[str, Workload]) -> Iterator[Problem]:
         if isinstance(case.pod, str):
             if case.pod not in pods:
-                yield self._at(("tests", at, "pod"), *_unknown_pod(case.pod, pods))
+                yield self._at(("tests", at, "pod"), *bodies.unknown(case.pod, pods))
             return
         before = len(self.problems)
-        self._checked(Document(_as_pod(case.pod, "pod"), self.document.origin, "", (self.document, ("tests", at, "pod"))), "pod")
+        self._checked(Document(bodies.completed(case.pod, "pod"), self.document.origin, "", (self.document, ("tests", at, "pod"))), "pod")
         yield from self.problems[before:]
 
     def _expectations(self, at: int, case: Case) -> Iterator[Problem]:
@@ -231,28 +224,3 @@ class _Loading:
     def _at(self, path: tuple[str | int, ...], what: str, fix: str) -> Problem:
         origin = self.document.locate(path)
         return Problem(reasons.FIELD_WRONG, what, str(origin), fix, self.document.excerpt(origin))
-
-
-def _unknown_pod(name: str, pods: Iterable[str]) -> tuple[str, str]:
-    """Say what is wrong with a name that no pod has, or several in different namespaces have, and how to fix it."""
-    alike = [known for known in pods if known.endswith(f"/{name}")]
-    if alike:
-        return f"several pods are called `{name}`", f"write {' or '.join(f'`{known}`' for known in alike)}"
-    meant = fitting.meant(name, pods)
-    known = f"there are {', '.join(f'`{known}`' for known in pods)}" if pods else "write it under `pods`, or name its file in `files`"
-    return f"there is no pod `{name}`", meant if meant.startswith("did") else known
-
-
-def _as_pod(body: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Complete what cases may leave out of a pod: kind and name."""
-    if "kind" in body:
-        return dict(body)
-    metadata = body.get("metadata")
-    named = {"name": name, **metadata} if isinstance(metadata, Mapping) else {"name": name} if metadata is None else metadata
-    return {"apiVersion": "v1", "kind": "Pod", **body, "metadata": named}
-
-
-def _workload(body: Mapping[str, Any]) -> Workload:
-    workload = workloads.find(body)
-    assert workload is not None  # noqa: S101 # checked when it was loaded
-    return workload

@@ -8,13 +8,16 @@ from jinja2.lexer import Token, TokenStream, newline_re
 from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from mesh_injector.engine.template.bounds import BRACKETS, TOKENS
+from mesh_injector.engine.template.bounds import BRACKETS, NESTING, TOKENS
 from mesh_injector.engine.template.source import Fault, Line
 from mesh_injector.engine.template.values import Missing, look_up, number
 from mesh_injector.reasons import Reason
 
 _OPENING: Final = ("lparen", "lbracket", "lbrace")
 _CLOSING: Final = ("rparen", "rbracket", "rbrace")
+_BLOCKS: Final = ("if", "for", "macro", "call", "filter", "block", "with", "autoescape")
+_SIGNS: Final = (("add", "+"), ("sub", "-"), ("name", "not"))
+"""What may stand before an expression any number of times."""
 
 
 class Environment(ImmutableSandboxedEnvironment):
@@ -69,14 +72,31 @@ def _placed(text: str, pieces: Iterable[tuple[int, str, str]]) -> Iterator[tuple
 
 def _counted(tokens: Iterable[Token]) -> Iterator[Token]:
     """Refuse what would take long to parse and compile, or would be refused or not by how deep the caller's stack is."""
-    open_brackets = 0
+    open_brackets = open_blocks = signs = 0
+    last = ""
     for count, token in enumerate(tokens):
         if count >= TOKENS:
             raise _too_much(f"more than {TOKENS:,} words and signs", token.lineno)
         open_brackets += (token.type in _OPENING) - (token.type in _CLOSING)
         if open_brackets > BRACKETS:
             raise _too_much(f"brackets nested deeper than {BRACKETS}", token.lineno)
+        open_blocks += _opened(str(token.value)) if last == "block_begin" else 0
+        signs = signs + 1 if (token.type, token.value) in _SIGNS else 0
+        if open_blocks > NESTING or signs > NESTING:
+            raise nested(token.lineno)
+        last = token.type
         yield token
+
+
+def _opened(tag: str) -> int:
+    """How many blocks a tag opens, or closes."""
+    return (tag in _BLOCKS) - (tag.removeprefix("end") in _BLOCKS and tag.startswith("end"))
+
+
+def nested(line: int) -> Fault:
+    """Make the fault of what is nested too deeply."""
+    what = f"an expression or block nested deeper than {NESTING}"
+    return Fault(Reason.TEMPLATE_INVALID, what, line=line, fix="use `set` to name parts of it")
 
 
 def _too_much(what: str, line: int) -> Fault:

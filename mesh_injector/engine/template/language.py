@@ -9,13 +9,12 @@ from typing import Any, Final
 
 from jinja2 import TemplateSyntaxError, nodes
 
-from mesh_injector.engine.template import filters, trials
+from mesh_injector.engine.template import filters, syntax, trials
 from mesh_injector.engine.template.bounds import NESTING, TEMPLATE_CHARACTERS
-from mesh_injector.engine.template.environment import environment
-from mesh_injector.engine.template.source import Fault, Line
+from mesh_injector.engine.template.environment import environment, nested
+from mesh_injector.engine.template.source import Fault, Line, refused
 from mesh_injector.engine.template.state import CLOSE, OPEN
 from mesh_injector.engine.template.values import suggestion
-from mesh_injector.reasons import Reason
 
 _FORBIDDEN: Final = re.compile(f"[{OPEN}{CLOSE}\ud800-\udfff]")
 """What marks where values stand, and what is no Unicode text."""
@@ -52,44 +51,10 @@ _NOT_NEEDED: Final = {
     "e": "nothing is escaped: a value never becomes syntax",
     "escape": "nothing is escaped: a value never becomes syntax",
 }
-_SYNTAX: Final = (
-    (r"[Uu]nknown tag '(\w+)'(?!.*innermost)", r"there is no tag `\1`", "the tags are `if`, `elif`, `else`, `for`, `set` and their `end…`"),
-    (r"[Uu]nknown tag '(\w+)'.*innermost.*'(\w+)'", r"`\1` does not fit inside `{% \2 %}`", r"close it first, by `{% end\2 %}`"),
-    (r"end of template.*innermost.*'(\w+)'", r"`{% \1 %}` is never closed", r"add `{% end\1 %}`"),
-    (r"end of template", "the template ends inside `{{` or `{%`", "close every `{{` by `}}`, and every `{%` by `%}`"),
-    (
-        r"unexpected '\.'",
-        "a name cannot begin with a dot",
-        "this is Jinja and not Go's templates: write `values.image`, and `{% for x in list %}`",
-    ),
-    (
-        r"unexpected char '\$'",
-        "`$` begins no name",
-        "this is Jinja and not Go's templates: write `{% for x in values.list %}`, and `{% set x = … %}`",
-    ),
-    (r"got '='", "`=` is no comparison", "write `==`"),
-    (r"end of statement block', got 'if'", "`else if` is no tag", "write `elif`"),
-    (
-        r"end of print statement', got '[A-Za-z_]\w*'",
-        "something stands behind a finished expression",
-        "the arguments of a filter stand in brackets: `|default('a')`; a tag is written `{% if … %}`",
-    ),
-    (r"Missing end of comment tag", "a comment is never closed", "close `{#` by `#}`"),
-)
-"""What Jinja's parser says, what we say, and the fix."""
-_GO: Final = re.compile(r"\{\{[^{}]*\s\.[A-Z]\w*")
-"""A function of Go's templates with its argument, as Helm's charts have it: to Jinja the dot belongs to the word before the space."""
 _RANGE: Final = "call it, as in `range(3)`; a loop is written `{% for x in values.list %}`"
-_BLOCK: Final = re.compile(r"\{#.*?#\}|\{%[-+]?\s*(?P<tag>if|for|endif|endfor)\b", re.DOTALL)
-"""A comment, or a tag that opens or closes a block."""
 _TABLES: Final[dict[str, Mapping[str, Callable[..., Any]]]] = {"filter": filters.FILTERS, "test": trials.TESTS}
 _INNER: Final = {"map": ("filter", 0), "select": ("test", 0), "reject": ("test", 0), "selectattr": ("test", 1), "rejectattr": ("test", 1)}
 """The filters that take the name of a filter or test, and which of their arguments it is."""
-
-
-def refused(what: str, line: int, *, word: str = "", fix: str = "") -> Fault:
-    """Make the fault of a template that is not in the language."""
-    return Fault(Reason.TEMPLATE_INVALID, what, line=line, word=word, fix=fix)
 
 
 def parse(text: str) -> nodes.Template:
@@ -104,39 +69,15 @@ def parse(text: str) -> nodes.Template:
     try:
         tree = environment().parse(text)
     except TemplateSyntaxError as error:
-        raise _syntax(error, text) from error
+        raise syntax.told(error, text) from error
     except Fault:
         raise
+    except RecursionError as error:  # what is counted on the way is told with its line
+        raise nested(0) from error
     except Exception as error:  # whatever the parser raises on hostile text is an answer about that text
         raise refused(f"the template does not parse: {type(error).__name__}", 0, fix="make its expressions simpler") from error
     _Check().visit(tree, 0)
     return tree
-
-
-def _syntax(error: TemplateSyntaxError, text: str) -> Fault:
-    """Say in our words what Jinja's parser could not read; a block that is never closed is told where it begins."""
-    message = (error.message or "syntax error").rstrip(".")
-    if "end of print statement" in message and _GO.search(text.splitlines()[error.lineno - 1]):
-        fix = "this is Jinja: write `{{ values.resources }}`; a value keeps its structure, so there is no `toYaml` and no `nindent`"
-        return refused("this is an expression of Go's templates", error.lineno, fix=fix)
-    for pattern, what, fix in _SYNTAX:
-        if match := re.search(pattern, message):
-            line = _opening(text) if "never closed" in what and match.groups() else 0
-            return refused(match.expand(what), line or error.lineno, fix=match.expand(fix))
-    return refused(f"the template does not parse: {message}", error.lineno, fix="check the brackets and quotes of this line")
-
-
-def _opening(text: str) -> int:
-    """Find where the innermost block begins that the end of a text leaves open; 0 where none is."""
-    opened: list[int] = []
-    for match in _BLOCK.finditer(text):
-        if match["tag"] in ("if", "for"):
-            opened.append(match.start())
-        elif match["tag"] and opened:
-            opened.pop()
-    if not opened:
-        return 0
-    return Line.at(text.count("\n", 0, opened[-1]) + 1, opened[-1] - text.rfind("\n", 0, opened[-1]))
 
 
 class _Check:
@@ -145,7 +86,7 @@ class _Check:
     def visit(self, node: nodes.Node, depth: int) -> None:
         line = node.lineno or 0
         if depth > NESTING:
-            raise refused(f"an expression or block nested deeper than {NESTING}", line, fix="use `set` to name parts of it")
+            raise nested(line)
         if not isinstance(node, _ALLOWED):
             what, instead = _INSTEAD.get(type(node), (f"`{type(node).__name__.lower()}`", "see the template language's reference"))
             raise refused(f"{what} is not part of the template language", line, fix=instead)

@@ -9,8 +9,8 @@ from typing import Final, cast
 
 from jinja2 import nodes
 
-from mesh_injector.engine.template.language import refused
-from mesh_injector.engine.template.source import Fault
+from mesh_injector.engine.template import guards
+from mesh_injector.engine.template.source import Fault, refused
 from mesh_injector.engine.template.values import suggestion
 from mesh_injector.reasons import Reason
 
@@ -44,8 +44,6 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
 """The variables whose keys are known, whatever the mesh and the pod."""
 CONDITIONAL: Final = frozenset({"region", "AwsRegion", "virtual_node_name", "VirtualNodeName", "container_ports", "app_ports", "AppPort"})
 """The variables that a mesh or a pod may lack."""
-_ASKING: Final = ("default", "d", "get", "items")
-"""The filters that take what is not defined; `items` is for the keys of a variable only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +118,11 @@ class _Walk:
 
     def _if(self, node: nodes.If, scope: _Scope) -> frozenset[str]:
         self.expression(node.test, scope)
-        after = self.statements(node.body, scope.branch(defined_by(node.test, True)))
-        rest = scope.branch(defined_by(node.test, False))
+        after = self.statements(node.body, scope.branch(guards.defined_by(node.test, True)))
+        rest = scope.branch(guards.defined_by(node.test, False))
         for branch in node.elif_:
             after |= self.statement(branch, rest)
-            rest = rest.branch(defined_by(branch.test, False))
+            rest = rest.branch(guards.defined_by(branch.test, False))
         return after | self.statements(node.else_, rest)
 
     def _for(self, node: nodes.For, scope: _Scope) -> None:
@@ -132,7 +130,7 @@ class _Walk:
         body = replace(scope.branch(), local=scope.local | self._targets(node.target))
         if node.test is not None:
             self.expression(node.test, replace(body, local=body.local - {"loop"}))
-            body = body.branch(defined_by(node.test, True))
+            body = body.branch(guards.defined_by(node.test, True))
         self.statements(node.body, replace(body, local=body.local | {"loop"}))
         self.statements(node.else_, scope.branch())
 
@@ -142,14 +140,14 @@ class _Walk:
             self._read(node, scope, optional=False)
         elif isinstance(node, nodes.CondExpr):
             self.expression(node.test, scope)
-            self.expression(node.expr1, scope.branch(defined_by(node.test, True)))
+            self.expression(node.expr1, scope.branch(guards.defined_by(node.test, True)))
             otherwise = cast("nodes.Expr", node.expr2)  # the language has no `if` without its `else`
-            self.expression(otherwise, scope.branch(defined_by(node.test, False)))
+            self.expression(otherwise, scope.branch(guards.defined_by(node.test, False)))
         elif isinstance(node, nodes.And | nodes.Or):
             self.expression(node.left, scope)
-            self.expression(node.right, scope.branch(defined_by(node.left, isinstance(node, nodes.And))))
+            self.expression(node.right, scope.branch(guards.defined_by(node.left, isinstance(node, nodes.And))))
         else:
-            subject = _optional_subject(node)
+            subject = guards.subject(node)
             self._fallbacks(node, scope)
             for child in node.iter_child_nodes():
                 if child is subject:
@@ -161,7 +159,7 @@ class _Walk:
         if isinstance(node, nodes.Filter) and node.name in ("default", "d") and node.node is not None:
             names = [one for argument in node.args[:1] for one in (argument, *argument.find_all(nodes.Name)) if isinstance(one, nodes.Name)]
             told = {one.name: one for one in names if one.name in CONDITIONAL - scope.local - scope.guarded}
-            self.names.fallbacks += [Lookup(path_of(node.node), name, one.lineno or 0, scope.always) for name, one in told.items()]
+            self.names.fallbacks += [Lookup(guards.path_of(node.node), name, one.lineno or 0, scope.always) for name, one in told.items()]
 
     def _read(self, node: nodes.Node, scope: _Scope, *, optional: bool) -> None:
         """Walk a name, or a key of something, as in `values.a[b]`; of an optional one every link may be missing, but the variable."""
@@ -172,7 +170,7 @@ class _Walk:
         if not isinstance(node, nodes.Getattr | nodes.Getitem):
             self.expression(node, scope)
             return
-        key, path = key_of(node), path_of(node)
+        key, path = guards.key_of(node), guards.path_of(node)
         if isinstance(node, nodes.Getitem):
             self.expression(node.arg, scope)
         if key is not None:
@@ -185,7 +183,7 @@ class _Walk:
             self._look_up(node, key, scope, optional=optional)
 
     def _look_up(self, node: nodes.Getattr | nodes.Getitem, key: str, scope: _Scope, *, optional: bool) -> None:
-        variable, path = node.node.name, path_of(node)  # type: ignore[attr-defined] # the caller has seen that it is a Name
+        variable, path = node.node.name, guards.path_of(node)  # type: ignore[attr-defined] # the caller has seen that it is a Name
         if variable in scope.local:
             return
         self.names.read.add((variable, key))
@@ -213,42 +211,3 @@ class _Walk:
             if name.name in VARIABLES or name.name.startswith("_") or name.name in ("loop", "range"):
                 raise refused(f"`{name.name}` cannot be set: it is given", name.lineno, word=name.name, fix="choose another name")
         return frozenset(name.name for name in found)
-
-
-def key_of(node: nodes.Getattr | nodes.Getitem) -> str | None:
-    """Return the key that a node reads, where the template spells it; None where it is computed or a position."""
-    if isinstance(node, nodes.Getattr):
-        return node.attr
-    return node.arg.value if isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str) else None
-
-
-def path_of(node: nodes.Node) -> str:
-    """Write a name with its keys as people do, `values.image`; empty where something on the way is computed."""
-    if isinstance(node, nodes.Name):
-        return node.name
-    if not isinstance(node, nodes.Getattr | nodes.Getitem) or not (before := path_of(node.node)):
-        return ""
-    key = key_of(node)
-    if key is not None:
-        return f"{before}.{key}" if key.isidentifier() else f"{before}['{key}']"
-    return f"{before}[{node.arg.value}]" if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const) else ""
-
-
-def _optional_subject(node: nodes.Node) -> nodes.Node | None:
-    """Find the expression that a node only asks about: of `is defined`, `is undefined`, `default` and `get`."""
-    if isinstance(node, nodes.Test):
-        return node.node if node.name in ("defined", "undefined") else None
-    if not isinstance(node, nodes.Filter) or node.name not in _ASKING:
-        return None
-    return None if node.name == "items" and isinstance(node.node, nodes.Name) else node.node
-
-
-def defined_by(test: nodes.Node, outcome: bool) -> frozenset[str]:
-    """Find what must be defined where a test had an outcome: `x is defined and …` true, `values.x is undefined or …` false."""
-    if isinstance(test, nodes.Test) and test.name == ("defined" if outcome else "undefined"):
-        return frozenset({path_of(test.node)} - {""})
-    if isinstance(test, nodes.Not):
-        return defined_by(test.node, not outcome)
-    if isinstance(test, nodes.And if outcome else nodes.Or):
-        return defined_by(test.left, outcome) | defined_by(test.right, outcome)
-    return frozenset()

@@ -10,7 +10,7 @@ from jinja2 import Template, nodes
 from jinja2.visitor import NodeTransformer
 
 from mesh_injector.engine.template.environment import environment
-from mesh_injector.engine.template.language import refused
+from mesh_injector.engine.template.source import refused
 
 FILENAME: Final = "<patch template>"
 

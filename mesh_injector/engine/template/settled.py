@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from jinja2 import nodes
 
 from mesh_injector.engine.template.branches import Place, place_of
-from mesh_injector.engine.template.names import key_of
+from mesh_injector.engine.template.guards import key_of
 
 
 @dataclass(frozen=True, slots=True)

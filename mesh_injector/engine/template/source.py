@@ -104,3 +104,8 @@ def _masked(line: str, *, inside: bool) -> str:
 def _told(text: str) -> str:
     """Cut and clean what a message repeats of a template or a pod: neither may fill a log or draw on a terminal."""
     return errors.printable(text if len(text) <= TOLD else f"{text[:TOLD]}…")
+
+
+def refused(what: str, line: int, *, word: str = "", fix: str = "") -> Fault:
+    """Make the fault of a template that is not in the language."""
+    return Fault(Reason.TEMPLATE_INVALID, what, line=line, word=word, fix=fix)

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 from mesh_injector.engine import overlay
 from mesh_injector.engine.template import PatchTemplate
 from mesh_injector.errors import InjectionError
-from mesh_injector.formats.mesh import sketch, variables
+from mesh_injector.formats.mesh import sketch, tries, variables
 from mesh_injector.formats.mesh.mesh import Mesh
 
 _in_every_branch: WeakKeyDictionary[PatchTemplate, dict[bool, InjectionError | None]] = WeakKeyDictionary()
@@ -28,6 +28,11 @@ def fault(mesh: Mesh, template: PatchTemplate) -> InjectionError | None:
     missing = variables.missing_region(mesh, template) or variables.missing_key(mesh, template)
     if missing is not None:
         return missing
+    return _tried(mesh, template)
+
+
+@tries.once
+def _tried(mesh: Mesh, template: PatchTemplate) -> InjectionError | None:
     rendering = _rendering(mesh, template)
     if rendering is None or template.named <= variables.settled(mesh).variables:
         return rendering

@@ -45,10 +45,12 @@ class Names:
         return f"did you mean `{close}`? Else " if close else ""
 
 
-def unlabelled(document: Document) -> str:
-    """Say where in a ConfigMap our label goes."""
+def unlabelled(document: Document, name: str) -> InjectionError:
+    """Make the error of a ConfigMap without our label: the place where that goes, and what stands there instead."""
     place = document.locate(("metadata", "labels"))
-    return f'add `{TEMPLATE_LABEL}: "true"` to its `metadata.labels`, at {place}'
+    what = f"the ConfigMap {name} does not carry our label{slip(document)}"
+    where, fix = f"{place}, metadata.labels", f'add `{TEMPLATE_LABEL}: "true"` to its `metadata.labels`'
+    return InjectionError(Reason.CONFIG_MAP_MISSING, what, where=where, fix=fix, excerpt=document.excerpt(place))
 
 
 def slip(document: Document) -> str:

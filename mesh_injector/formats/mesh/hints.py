@@ -12,7 +12,7 @@ from mesh_injector.engine.template import PatchTemplate, Rendered
 from mesh_injector.engine.template.source import Fault
 from mesh_injector.engine.template.values import nearest, suggestion
 from mesh_injector.errors import InjectionError, Problem
-from mesh_injector.formats.mesh import lacks, refs, sketch, slips, variables
+from mesh_injector.formats.mesh import lacks, refs, sketch, slips, tries, variables
 from mesh_injector.formats.mesh.config_maps import TemplateKey
 from mesh_injector.formats.mesh.load import Loaded, is_mesh
 from mesh_injector.formats.mesh.mesh import Mesh
@@ -97,13 +97,17 @@ def _missing_values(mesh: Mesh, _document: Document) -> Iterator[Problem]:
 
 def _rendered(mesh: Mesh, _document: Document) -> Iterator[Problem]:
     if mesh.template is not None and mesh.fault is None:
-        try:
-            rendered = sketch.render(mesh, mesh.template)
-            yield from _images(rendered, lambda _path: False)
-        except InjectionError:
-            return  # told as an error
-        if not sketch.findings(rendered, privileged=True):
-            yield from slips.of(rendered, lambda _path: False)
+        yield from _of_rendering(mesh, mesh.template)
+
+
+@tries.once
+def _of_rendering(mesh: Mesh, template: PatchTemplate) -> tuple[Problem, ...]:
+    try:
+        rendered = sketch.render(mesh, template)
+    except InjectionError:
+        return ()  # told as an error
+    found = tuple(_images(rendered, lambda _path: False))
+    return found if sketch.findings(rendered, privileged=True) else (*found, *slips.of(rendered, lambda _path: False))
 
 
 _OF_A_MESH: Final[tuple[Callable[[Mesh, Document], Iterator[Problem]], ...]] = (

@@ -5,17 +5,18 @@ and looked at for what works but was hardly meant (`hints`).
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from mesh_injector.documents import Document, Origin
 from mesh_injector.engine.template import PatchTemplate, Source
 from mesh_injector.errors import InjectionError, Problem
-from mesh_injector.formats.mesh import hints, refs, sketch
+from mesh_injector.formats.mesh import hints, refs, sketch, tries
 from mesh_injector.formats.mesh.config_maps import TemplateKey, is_template, source_of
-from mesh_injector.formats.mesh.load import DEFAULT_HOME, NOTHING_UNREAD, Loaded, Unread, load
+from mesh_injector.formats.mesh.load import DEFAULT_HOME, Loaded, load
 from mesh_injector.formats.mesh.mesh import Mesh
+from mesh_injector.formats.mesh.templates import NOTHING_UNREAD, Unread
 from mesh_injector.reasons import CODES, NOT_YAML, TEMPLATE_UNUSED, UNREADABLE, VALUE_MISSING, Reason
 
 _OF_THE_TEMPLATE = {CODES[reason] for reason in (Reason.TEMPLATE_INVALID, Reason.UNDEFINED_VARIABLE)}
@@ -188,11 +189,11 @@ def _mesh(mesh: Mesh, found: _Findings) -> None:
         found.tell(severity, replace(problem, what=what))
 
 
-def _rendering(mesh: Mesh, template: PatchTemplate) -> Iterator[Problem]:
-    """Iterate over what is wrong with the rendering for a pod that the mesh selects and that has what templates ask for."""
+@tries.once
+def _rendering(mesh: Mesh, template: PatchTemplate) -> tuple[Problem, ...]:
+    """Find what is wrong with the rendering for a pod that the mesh selects and that has what templates ask for."""
     try:
         rendered = sketch.render(mesh, template)
     except InjectionError as error:
-        yield error.problem
-        return
-    yield from (sketch.located(rendered, finding) for finding in sketch.findings(rendered, privileged=mesh.privileged))
+        return (error.problem,)
+    return tuple(sketch.located(rendered, finding) for finding in sketch.findings(rendered, privileged=mesh.privileged))

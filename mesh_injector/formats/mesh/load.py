@@ -6,32 +6,28 @@ A Mesh or template that does not load leaves the last good one in force; one tha
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any, Final
 
 from mesh_injector import reasons
 from mesh_injector.documents import Document
 from mesh_injector.engine import selector
 from mesh_injector.engine.selector import Selector, Unusable
-from mesh_injector.engine.template import PatchTemplate, Source
+from mesh_injector.engine.template import PatchTemplate
 from mesh_injector.errors import InjectionError, Problem
-from mesh_injector.formats.mesh import certainty, config_maps
+from mesh_injector.formats.mesh import certainty, templates
 from mesh_injector.formats.mesh import spec as mesh_spec
 from mesh_injector.formats.mesh.config_maps import TemplateKey
 from mesh_injector.formats.mesh.mesh import Mesh
-from mesh_injector.formats.mesh.spec import ConfigMapRef, InjectionSelector
+from mesh_injector.formats.mesh.spec import InjectionSelector
+from mesh_injector.formats.mesh.templates import NOTHING_UNREAD, Name, Templates, Unread
 from mesh_injector.reasons import Reason
 
 DEFAULT_HOME: Final = "mesh-system"
 _OUR_FIELDS: Final = frozenset({"enableAutoInject", "injectionSelector", "sidecarPatchConfigMap"})
 """What a Mesh of no other product has."""
 
-Name = tuple[str, str]
 Wrong = tuple[Reason, Problem]
 """What is wrong with a Mesh, and the reason that stands for it; NotReady where the document itself does not fit."""
-Unread = Mapping[str, InjectionError]
-"""Namespaces whose ConfigMaps cannot be read, and what is wrong with a Mesh that names one there."""
-NOTHING_UNREAD: Final[Unread] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +59,12 @@ class _Loading:
         self.unusable: dict[str, str] = {}
         self.stale: set[str] = set()
         self.wrong: dict[str, tuple[Wrong, ...]] = {}
-        self.templates: dict[TemplateKey, PatchTemplate] = {}
-        self.invalid: dict[TemplateKey, InjectionError] = {}
-        self.good: dict[str, list[PatchTemplate]] = {}
-        for template in {mesh.template for mesh in last.meshes if mesh.template is not None and mesh.fault is None}:
-            self.good.setdefault(template.source.name, []).append(template)
         documents = list(documents)
         self._tell_strangers(documents)
         self.mesh_documents = self._by_name(document for document in documents if is_mesh(document))
-        self.config_maps = self._by_name(document for document in documents if document.kind == "ConfigMap")
-        self.names = config_maps.Names(self.config_maps.values())
+        config_maps = self._by_name(document for document in documents if document.kind == "ConfigMap")
+        self.templates = Templates(config_maps, home, unread, last.templates)
+        self.templates.served(last.meshes)
 
     def _tell_strangers(self, documents: Iterable[Document]) -> None:
         """Tell of documents that were surely meant to be Meshes: our group with another kind or version, or our fields."""
@@ -85,7 +77,7 @@ class _Loading:
     def run(self) -> Loaded:
         meshes = tuple(filter(None, (self._mesh(*each) for each in sorted(self.mesh_documents.items()))))
         problems = tuple(dict.fromkeys(self.problems))
-        return Loaded(meshes, self.unusable, self.templates, problems, frozenset(self.stale), self.wrong)
+        return Loaded(meshes, self.unusable, self.templates.compiled, problems, frozenset(self.stale), self.wrong)
 
     def _by_name(self, documents: Iterable[Document]) -> dict[Name, Document]:
         found: dict[Name, Document] = {}
@@ -146,12 +138,12 @@ class _Loading:
 
         Where the newest text is wrong for every pod, the last one that was good for the mesh serves on.
         """
-        mesh = replace(mesh, privileged=mesh.home and self._config_map_namespace(mesh) == self.home)
+        mesh = replace(mesh, privileged=mesh.home and templates.namespace_of(mesh) == self.home)
+        own = self.last_meshes.get((mesh.namespace, mesh.name))
         key = template = None
         try:
-            key, source = self._source(mesh)
-            template = self._compile(key, source)
-            own = self.last_meshes.get((mesh.namespace, mesh.name))
+            key, source = self.templates.source(mesh)
+            template = self.templates.compile(key, source)
             unchanged = own is not None and own == replace(mesh, template=template, fault=own.fault)
             fault = own.fault if own and unchanged else certainty.fault(mesh, template)
         except InjectionError as error:
@@ -161,7 +153,8 @@ class _Loading:
             return replace(mesh, template=template, fault=None)
         self._mark(str(mesh), fault.reason, fault.problem)
         is_told = mesh.spec.enable_auto_inject
-        last = self._last_good(mesh, source.name) if key and (is_told or key in self.invalid) else None
+        is_lost = key is not None and (is_told or key in self.templates.invalid)
+        last = self.templates.last_good(mesh, own.template if own else None, source.name) if is_lost else None
         if last is not None:
             self._tell_fault(mesh, document, fault, " (the last good template serves on)")
         elif is_told:
@@ -170,64 +163,11 @@ class _Loading:
 
     def _tell_withdrawn(self, mesh: Mesh, document: Document) -> None:
         """Tell where a ConfigMap was read once and cannot be read any more: what it held serves on."""
-        fault = self.unread.get(self._config_map_namespace(mesh))
+        fault = self.unread.get(templates.namespace_of(mesh))
         if fault is not None and mesh.spec.enable_auto_inject:
             self._mark(str(mesh), fault.reason, fault.problem)
             self.stale.add(str(mesh))
             self._tell_fault(mesh, document, fault, " (what was read before serves on)")
-
-    def _last_good(self, mesh: Mesh, name: str) -> PatchTemplate | None:
-        """Find the template of an entry that served until now and is good for a mesh: its own before that of another mesh."""
-        own = self.last_meshes.get((mesh.namespace, mesh.name))
-        candidates = sorted(self.good.get(name, ()), key=lambda template: own is None or template is not own.template)
-        return next((template for template in candidates if certainty.fault(mesh, template) is None), None)
-
-    def _config_map_namespace(self, mesh: Mesh) -> str:
-        ref = mesh.spec.sidecar_patch_config_map
-        return (ref.namespace if ref else None) or mesh.namespace
-
-    def _source(self, mesh: Mesh) -> tuple[TemplateKey, Source]:
-        """Find the text of a mesh's template. Raises `InjectionError` for a ConfigMap or entry that is not there or not allowed."""
-        ref = mesh.spec.sidecar_patch_config_map
-        if ref is None:
-            fix = "name the ConfigMap in `spec.sidecarPatchConfigMap`, or set `enableAutoInject: false`"
-            raise InjectionError(Reason.CONFIG_MAP_MISSING, "the mesh names no ConfigMap", where="spec.sidecarPatchConfigMap", fix=fix)
-        namespace = self._config_map_namespace(mesh)
-        if not mesh.home and namespace != mesh.namespace:
-            what = f"a mesh outside {self.home} may only name a ConfigMap of its own namespace, not {namespace}/{ref.name}"
-            fix = f"copy the ConfigMap to {mesh.namespace}, or move the Mesh to {self.home}"
-            raise InjectionError(Reason.CONFIG_MAP_FORBIDDEN, what, where="spec.sidecarPatchConfigMap.namespace", fix=fix)
-        document = self._config_map(namespace, ref)
-        key = (namespace, ref.name, config_maps.entry(document, ref))
-        return key, config_maps.source_of(key, document)
-
-    def _config_map(self, namespace: str, ref: ConfigMapRef) -> Document:
-        document = self.config_maps.get((namespace, ref.name))
-        where, name = "spec.sidecarPatchConfigMap", f"{namespace}/{ref.name}"
-        if document is None and namespace in self.unread:
-            raise self.unread[namespace]
-        if document is None:
-            meant = self.names.meant(namespace, ref.name)
-            fix = f'{meant}create it, labelled `{config_maps.TEMPLATE_LABEL}: "true"`, or correct the name'
-            raise InjectionError(Reason.CONFIG_MAP_MISSING, f"there is no ConfigMap {name}", where=where, fix=fix)
-        if not config_maps.is_template(document):
-            what, fix = f"the ConfigMap {name} does not carry our label{config_maps.slip(document)}", config_maps.unlabelled(document)
-            raise InjectionError(Reason.CONFIG_MAP_MISSING, what, where=where, fix=fix)
-        return document
-
-    def _compile(self, key: TemplateKey, source: Source) -> PatchTemplate:
-        """Compile a template once; an unchanged one keeps its compiled object, and with it what is remembered of it."""
-        if key in self.invalid:
-            raise self.invalid[key]
-        if key not in self.templates:
-            known = [self.last.templates.get(key), *self.good.get(source.name, ())]
-            same = next((template for template in known if template is not None and template.source == source), None)
-            try:
-                self.templates[key] = same or PatchTemplate(source)
-            except InjectionError as error:
-                self.invalid[key] = error
-                raise
-        return self.templates[key]
 
     def _mark(self, mesh: str, reason: Reason, problem: Problem) -> None:
         self.wrong[mesh] = (*self.wrong.get(mesh, ()), (reason, problem))

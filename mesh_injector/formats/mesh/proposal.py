@@ -3,20 +3,23 @@
 Only what the change itself makes wrong speaks against it, so that what was broken before can be mended in steps, switched off, and deleted.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from mesh_injector.documents import Document
+from mesh_injector.engine.template import PatchTemplate
 from mesh_injector.errors import Problem
-from mesh_injector.formats.mesh import linting, refs
-from mesh_injector.formats.mesh.config_maps import is_template
+from mesh_injector.formats.mesh import linting, refs, tries
+from mesh_injector.formats.mesh.config_maps import TemplateKey, is_template
 from mesh_injector.formats.mesh.linting import Finding, Severity
-from mesh_injector.formats.mesh.load import is_mesh
+from mesh_injector.formats.mesh.load import Loaded, is_mesh, load
 from mesh_injector.reasons import CERTAIN_TIE, CODES, TEMPLATE_UNUSED, Reason
 
 TRIED: Final = 100
-"""So many Meshes of a ConfigMap are tried, in less than a second."""
+"""So many Meshes of a ConfigMap are tried."""
+CHARACTERS: Final = 128 * 1024
+"""So many characters are rendered for that by Meshes that give the template different things to read: each takes up to 10 us."""
 _OF_ALL: Final = {TEMPLATE_UNUSED, CERTAIN_TIE}
 """What can be said of all documents only."""
 _NOT_THERE: Final = CODES[Reason.CONFIG_MAP_MISSING]
@@ -49,7 +52,7 @@ def judge(change: Proposal, documents: Iterable[Document], home: str) -> Advice:
         return Advice(warnings=tuple(_left_without(old, documents)) if old and _is_ours(old) and not is_mesh(old) else ())
     if _is_leaving(new) or (old is not None and _written(old) == _written(new)):
         return Advice()
-    documents, left_out = _tried(new, documents)
+    documents, left_out = _tried(new, documents, home)
     known = {_same(finding) for finding in _before(change, documents, home)}
     found = _findings(new, documents, home)
     breaks = [each for each in found if each.severity is Severity.ERROR and each.problem.code != _NOT_THERE and _same(each) not in known]
@@ -57,13 +60,30 @@ def judge(change: Proposal, documents: Iterable[Document], home: str) -> Advice:
     return Advice(tuple(each.problem for each in breaks), (*(each.problem for each in told), *left_out))
 
 
-def _tried(new: Document, documents: tuple[Document, ...]) -> tuple[tuple[Document, ...], tuple[Problem, ...]]:
+def _tried(new: Document, documents: tuple[Document, ...], home: str) -> tuple[tuple[Document, ...], tuple[Problem, ...]]:
     """Leave out what would take too long: of the Meshes of a ConfigMap all but the first by name, which is a warning."""
     meshes = [] if is_mesh(new) else sorted(_partners(new, documents), key=_name)
-    if len(meshes) <= TRIED:
+    most = _affordable(new, meshes[:TRIED], home)
+    if len(meshes) <= most:
         return documents, ()
-    what = f"it was tried with the first {TRIED} of the {len(meshes):,} meshes that name it; see the status of the others"
-    return tuple(meshes[:TRIED]), (Problem(CODES[Reason.OVERLOADED], what, str(new.origin)),)
+    what = f"it was tried with the first {most} of the {len(meshes):,} meshes that name it; see the status of the others"
+    return tuple(meshes[:most]), (Problem(CODES[Reason.OVERLOADED], what, str(new.origin)),)
+
+
+def _affordable(config_map: Document, meshes: Iterable[Document], home: str) -> int:
+    """Count the meshes, at least one, that can be tried; those that give the template the same to read take no time but the first."""
+    known: set[bytes] = set()
+    templates: Mapping[TemplateKey, PatchTemplate] = {}
+    number = characters = 0
+    for number, document in enumerate(meshes, 1):
+        loaded = load((config_map, document), home, Loaded(templates=templates))
+        templates = loaded.templates
+        keys = {tries.key_of(mesh, mesh.template): tries.size(mesh, mesh.template) for mesh in loaded.meshes if mesh.template}
+        characters += sum(size for key, size in keys.items() if key not in known)
+        known |= keys.keys() - {b""}
+        if characters > CHARACTERS:
+            return number
+    return number
 
 
 def missing(change: Proposal, documents: Iterable[Document], home: str) -> list[tuple[str, str]]:

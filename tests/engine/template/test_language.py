@@ -127,6 +127,28 @@ def test_a_loop_that_is_nested_deeper_than_python_compiles_is_refused() -> None:
         PatchTemplate(Source("{% for x in [1] %}" * 24 + "{% endfor %}" * 24, "t"))
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a: 1\n" + "{% if values %}\n" * 9_000 + "{% endif %}" * 9_000, 52),
+        ("{%- for x in [1] %}\n" * 400 + "{% endfor %}" * 400, 51),
+        ("a: 1\nb: {{ " + "not " * 1_500 + "values }}", 2),
+        ("{{ " + "-" * 1_500 + "1 }}", 1),
+        ("{% macro m() %}\n" * 400 + "{% endmacro %}" * 400, 51),
+        ("{% if values %}\n" * 49 + "{% set a %}\n" * 400 + "{% endset %}" * 400 + "{% endif %}" * 49, 0),
+    ],
+)
+def test_what_is_nested_too_deeply_is_told_with_the_bound_and_where_it_is_passed(text: str, line: int) -> None:
+    with pytest.raises(InjectionError, match="an expression or block nested deeper than 50") as caught:
+        PatchTemplate(Source(text, "t"))
+    assert (f"t, line {line}," if line else "at t;") in str(caught.value)
+
+
+def test_blocks_that_follow_each_other_are_not_nested() -> None:
+    text = "{% if values %}{% else %}{% endif %}" * 60 + "{% for x in [1] %}{% endfor %}" * 60 + "a: {{ " + "1 - " * 40 + "- 1 }}"
+    assert PatchTemplate(Source(text, "t")).render({"values": {}}).body["spec"]
+
+
 def test_fifty_elifs_are_allowed_and_one_more_is_not() -> None:
     text = "{{% if 0 %}}{}{{% endif %}}a: 1"
     assert PatchTemplate(Source(text.format("{% elif 0 %}" * 50), "t")).render({}).body == {"spec": {"a": 1}}

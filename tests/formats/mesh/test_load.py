@@ -214,21 +214,21 @@ CONFIG_MAPS: list[tuple[str, str, Reason, str, str]] = [
         CONFIG_MAP.replace(LABELLED, "{name: sidecar, namespace: mesh-system}"),
         Reason.CONFIG_MAP_MISSING,
         "the ConfigMap mesh-system/sidecar does not carry our label",
-        "all.yaml:7:26",
+        "all.yaml:12:1",
     ),
     (
         f"{REF}: {{name: sidecar}}",
         CONFIG_MAP.replace('template: "true"', "template: true"),
         Reason.CONFIG_MAP_MISSING,
         "the ConfigMap mesh-system/sidecar does not carry our label, but `mesh-injector.io/template: true`, a boolean without quotes",
-        "all.yaml:7:26",
+        "all.yaml:12:59",
     ),
     (
         f"{REF}: {{name: sidecar}}",
         CONFIG_MAP.replace('{mesh-injector.io/template: "true"}', "[odd]"),
         Reason.CONFIG_MAP_MISSING,
         "the ConfigMap mesh-system/sidecar does not carry our label",
-        "all.yaml:7:26",
+        "all.yaml:12:59",
     ),
     (
         f"{REF}: {{name: sidecar, key: other}}",
@@ -269,14 +269,14 @@ CONFIG_MAPS: list[tuple[str, str, Reason, str, str]] = [
 
 
 @pytest.mark.parametrize(("ref", "config_map", "reason", "what", "where"), CONFIG_MAPS)
-def test_a_template_that_cannot_be_found_is_a_fault_of_the_mesh_and_told_at_its_reference(
+def test_a_template_that_cannot_be_found_is_a_fault_of_the_mesh_and_told_where_its_cause_is(
     ref: str, config_map: str, reason: Reason, what: str, where: str
 ) -> None:
     one, told = faulty(a_mesh("shop", "mesh-system", ref), config_map)
     assert one.fault is not None
     assert (one.fault.reason, one.template, one.digest) == (reason, None, "")
     assert (told.code, told.what) == (CODES[reason], f"mesh mesh-system/shop: {what}")
-    assert told.where.startswith(f"{where}, spec.sidecarPatchConfigMap")
+    assert told.where.startswith(f"{where}, {'metadata.labels' if 'our label' in what else 'spec.sidecarPatchConfigMap'}")
     assert told.fix
     assert told.excerpt
 
@@ -286,8 +286,9 @@ def test_a_config_map_without_our_label_is_told_where_the_label_goes() -> None:
     parsed = [one for number, text in enumerate((a_mesh(), unlabelled)) for one in documents.parse(text, f"{number}.yaml").documents]
     (told,) = mesh.load(parsed).problems
     place = parsed[1].locate(("metadata",), key=True)
-    assert told.fix == f'add `mesh-injector.io/template: "true"` to its `metadata.labels`, at {place}'
-    assert str(place).startswith("1.yaml:")
+    assert told.fix == 'add `mesh-injector.io/template: "true"` to its `metadata.labels`'
+    assert told.where == f"{place}, metadata.labels"
+    assert told.where.startswith("1.yaml:")
 
 
 @pytest.mark.parametrize(("name", "namespace", "meant"), [("sidecra", "", True), ("other", "", False), ("sidecra", "shop", False)])

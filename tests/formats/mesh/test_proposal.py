@@ -171,6 +171,16 @@ def test_of_the_meshes_of_a_config_map_so_many_are_tried_and_the_others_are_told
     assert codes(judged(mesh("a"), *meshes, new=config_map(NEEDS_REGION))) == (["MI202"], ["MI503"])
 
 
+def test_meshes_that_give_a_large_template_different_things_to_read_are_tried_as_far_as_it_can_be_afforded() -> None:
+    large = "metadata: {annotations: {a: {{ mesh_name }}, b: " + "x" * (proposal.CHARACTERS // 8) + "}}"
+    meshes = [mesh(f"m{number:03}") for number in range(20)]
+    told = judged(*meshes, new=config_map(large)).warnings
+    assert [problem.what for problem in told] == [
+        "it was tried with the first 8 of the 20 meshes that name it; see the status of the others"
+    ]
+    assert judged(*meshes, new=config_map(large.replace("mesh_name", "region|d('x')"))) == Advice()
+
+
 def test_a_mesh_that_changes_to_another_config_map_takes_the_faults_of_that_one() -> None:
     other = Document({**config_map(BROKEN).body, "metadata": {**config_map(BROKEN).body["metadata"], "name": "other"}}, Origin("ConfigMap"))
     assert codes(judged(config_map(GOOD), other, old=mesh(), new=mesh(config_map="other")))[0] == ["MI302"]
