@@ -95,7 +95,7 @@ class _Placer:
 
     def unit(self, at: Site, current: Any, brought: Any) -> None:
         """Keep the pod's value, unless it is Kubernetes' default, which counts as not set; a label or other entry of a map has none."""
-        if defaults.contains(current, brought, at.node, at.name):
+        if defaults.contains(current, brought, at.node):
             return
         if at.is_entry or not defaults.is_not_set(at.field, current):
             self.keep(at)

@@ -198,3 +198,11 @@ def test_many_items_are_named_as_each_by_itself(keys: tuple[str, ...]) -> None:
 
 def test_half_a_surrogate_pair_has_a_digest_like_any_text() -> None:
     assert address.item_key("\ud800", ()) == "#ee4a76500d4d"
+
+
+def test_an_item_that_is_equal_only_whole_is_not_found_by_the_key_that_kubernetes_has_for_it() -> None:
+    body = {"spec": {"hostAliases": [{"ip": "10.0.0.1"}], "containers": [{"name": "app", "env": [{"name": "#odd"}]}]}}
+    assert address.find(body, ("hostAliases", Item("10.0.0.1"))) is None
+    odd = address.find(body, ("containers", Item("app"), "env", Item("#odd")))
+    assert odd is not None
+    assert odd.value == {"name": "#odd"}

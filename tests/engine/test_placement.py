@@ -7,7 +7,7 @@ from typing import Any
 import jsonpatch
 import pytest
 
-from mesh_injector.engine import overlay, placement
+from mesh_injector.engine import address, overlay, placement
 from mesh_injector.engine.placed import Placement
 from mesh_injector.engine.pod import Pod
 from mesh_injector.engine.template import PatchTemplate, Source
@@ -602,3 +602,11 @@ def test_a_claim_comes_to_a_container_with_limits() -> None:
 def test_a_container_that_the_pod_lacks_is_pointed_at() -> None:
     error = refused(pod(), "containers:\n  - {name: app, tty: true}\n  - {name: gone, tty: true}\n")
     assert error.problem.where == "the template, line 3, column 3"
+
+
+def test_the_items_of_a_list_that_is_added_whole_are_addressed_as_those_that_are_appended() -> None:
+    alias = {"ip": "10.0.0.1", "hostnames": ["a"]}
+    template = f"spec: {{hostAliases: [{json.dumps(alias)}], volumes: [{{name: tmp, emptyDir: {{}}}}]}}"
+    _, done = place(pod(), template)
+    assert done.added == [f"hostAliases[{address.item_key(alias, ())}]", "volumes[tmp]"]
+    assert done.created == ["hostAliases", "volumes"]
