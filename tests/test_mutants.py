@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from scripts import mutants
-from scripts.mutants import ENGINE, Mutant
+from scripts.mutants import making
+from scripts.mutants.making import ENGINE, Mutant
 
 SOURCE = """
 import functools
@@ -86,7 +86,7 @@ def test_a_default_that_is_mutated_counts(module: ModuleType) -> None:
 
 def test_the_mutants_of_a_module_differ_from_it_each_in_one_place_of_a_function() -> None:
     text = (ENGINE / "policy.py").read_text()
-    made = list(mutants.mutants(ENGINE / "policy.py"))
+    made = list(making.mutants(ENGINE / "policy.py"))
     assert {mutant.function for mutant in made} == {"Policies.__post_init__", "Policies.of"}
     assert len({mutant.key for mutant in made}) == len({mutant.source for mutant in made}) == len(made) > 10
     for mutant in made:

@@ -1,4 +1,4 @@
-"""What came of one pod, which every door says in its own language. Pods that are alike have the same one, so its answers are made once."""
+"""What came of one pod: what the caller hears, the patch, and what every door says of it in its own language."""
 
 import functools
 from collections.abc import Sequence

@@ -24,7 +24,7 @@ class _Ticket:
 
 
 class Turns:
-    """The order of reviews in one event loop. As long as they are quick it costs an addition."""
+    """The order of reviews in one event loop. As long as they are quick it costs next to nothing."""
 
     def __init__(self, waiting: int, clock: Callable[[], float] = time.monotonic) -> None:
         """Let at most `waiting` reviews wait."""

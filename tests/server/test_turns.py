@@ -57,6 +57,28 @@ def test_quick_reviews_do_not_wait() -> None:
     assert len(run(0, story).done) == 100
 
 
+def test_what_reviews_took_in_earlier_rounds_does_not_count() -> None:
+    """Else one in many quick reviews would have to wait, however idle the server is."""
+
+    async def story(work: Work, _: Clock) -> None:
+        for _number in range(10):
+            assert not work.turns.is_busy
+            await work.review("shop", SLICE_SECONDS * 0.75)
+            await asyncio.sleep(0)
+
+    assert len(run(0, story).done) == 10
+
+
+def test_reviews_of_one_round_wait_when_they_have_taken_a_slice() -> None:
+    async def story(work: Work, _: Clock) -> None:
+        for _number in range(3):
+            assert not work.turns.is_busy
+            await work.review("shop", SLICE_SECONDS * 0.4)
+        assert work.turns.is_busy
+
+    run(0, story)
+
+
 def test_a_flow_that_costs_much_lets_the_others_pass() -> None:
     async def story(work: Work, _: Clock) -> None:
         heavy = [work.review("heavy", 1.0) for _ in range(10)]
