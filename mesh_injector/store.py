@@ -19,6 +19,9 @@ from mesh_injector.reasons import Reason
 NAME_LABEL: Final = "kubernetes.io/metadata.name"
 _NOTHING: Final[Mapping[str, Any]] = {}
 
+Identity = tuple[str, str, str]
+"""Kind, namespace and name of a document."""
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -29,6 +32,8 @@ class Snapshot:
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
     documents: tuple[Document, ...] = ()
     problems: tuple[Problem, ...] = ()
+    kept: frozenset[Identity] = frozenset()
+    """Those of the documents that are of an earlier state, because their file cannot be read now."""
 
     def namespace(self, name: str) -> Namespace:
         """Look a namespace up; one that no document describes has its name as its only label, as in every cluster."""
@@ -64,14 +69,12 @@ def expanded(documents: Iterable[Document], told: Iterable[Problem] = ()) -> tup
     return tuple(found), problems
 
 
-def keep_broken(documents: Iterable[Document], broken: Iterable[str], last: Snapshot | None) -> tuple[Document, ...]:
-    """Add what the last snapshot had of files that cannot be read now: half a file must not take its meshes away."""
-    documents = tuple(documents)
+def of_broken(broken: Iterable[str], documents: Iterable[Document], last: Snapshot | None) -> tuple[Document, ...]:
+    """Find what the last snapshot had of files that cannot be read now: half a file must not take its meshes away."""
     if last is None:
-        return documents
+        return ()
     there, sources = {_identity(document) for document in documents}, tuple(broken)
-    kept = (document for document in last.documents if _is_from(document, sources) and _identity(document) not in there)
-    return (*documents, *kept)
+    return tuple(document for document in last.documents if _is_from(document, sources) and _identity(document) not in there)
 
 
 def _is_from(document: Document, sources: tuple[str, ...]) -> bool:
@@ -79,7 +82,7 @@ def _is_from(document: Document, sources: tuple[str, ...]) -> bool:
     return any(document.origin.source == source or document.origin.source.startswith(f"{source}/") for source in sources)
 
 
-def _identity(document: Document) -> tuple[str, str, str]:
+def _identity(document: Document) -> Identity:
     return document.kind, document.namespace, document.name
 
 
@@ -99,12 +102,14 @@ def modes(snapshot: Snapshot) -> dict[str, str]:
 
 def templates_valid(snapshot: Snapshot) -> dict[str, bool]:
     """Whether the newest text of its template is in force, for each mesh: not where it has none, where it is wrong for every pod, or where
-    the last good one serves on. A region that the mesh lacks is no fault of the template.
+    the last good one serves on, also because its file cannot be read. A region that the mesh lacks is no fault of the template.
 
     A mesh that is off and has no template is left out, since it may be incomplete.
     """
     config_maps = {
-        (document.namespace or "default", document.name): document for document in snapshot.documents if document.kind == "ConfigMap"
+        (document.namespace or "default", document.name): document
+        for document in snapshot.documents
+        if document.kind == "ConfigMap" and _identity(document) not in snapshot.kept
     }
     newest = {id(template) for key, template in snapshot.loaded.templates.items() if _entry(config_maps, key) == template.source.text}
     meshes = (mesh for mesh in snapshot.loaded.meshes if mesh.template or mesh.spec.enable_auto_inject)
@@ -138,11 +143,12 @@ def population(snapshot: Snapshot) -> Counter[tuple[str, str]]:
     A mesh that is off is ready as it is, since it may be incomplete; none is whose document has become wrong.
     """
     valid = templates_valid(snapshot)
+    stale = {*snapshot.loaded.stale, *(f"{namespace or 'default'}/{name}" for kind, namespace, name in snapshot.kept if kind == "Mesh")}
     counts: Counter[tuple[str, str]] = Counter({("unknown", "false"): len(snapshot.loaded.unusable)} if snapshot.loaded.unusable else {})
     for each in snapshot.loaded.meshes:
         is_on = each.spec.enable_auto_inject
         is_good = not is_on or (valid[str(each)] and each.fault is None and not each.selector_fault)
-        is_ready = is_good and str(each) not in snapshot.loaded.stale
+        is_ready = is_good and str(each) not in stale
         counts[str(is_on).lower(), str(is_ready).lower()] += 1
     return counts
 
@@ -162,11 +168,12 @@ class Store:
     ) -> Snapshot:
         """Load a new snapshot over the last one, put it in force in one step, and return it. It takes a while, and may be done in another
         thread than that of the reviews."""
-        documents = keep_broken(documents, broken, self.snapshot)
-        made = load(documents, self._home, self.snapshot, unread)
+        documents = tuple(documents)
+        kept = of_broken(broken, documents, self.snapshot)
+        made = load((*documents, *kept), self._home, self.snapshot, unread)
         with self._swap:
             self._own = made.namespaces
-            self.snapshot = made = self._complete(made)
+            self.snapshot = made = self._complete(replace(made, kept=frozenset(map(_identity, kept))))
         return made
 
     def describe(self, namespaces: Mapping[str, Namespace]) -> None:

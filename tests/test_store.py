@@ -121,11 +121,23 @@ def test_documents_of_a_file_that_cannot_be_read_now_are_kept() -> None:
     assert kept.replace(parse(config=CONFIG_MAP)).rules.meshes == ()
 
 
+@pytest.mark.parametrize(("broken", "valid"), [("mesh", True), ("config", False)])
+def test_a_mesh_that_serves_on_from_a_broken_file_is_not_ready(broken: str, valid: bool) -> None:
+    kept = store.Store(store.load(GOOD))
+    there = parse(config=CONFIG_MAP) if broken == "mesh" else parse(mesh=MESH)
+    for _ in range(2):
+        snapshot = kept.replace(there, broken=(broken,))
+        assert store.population(snapshot) == {("true", "false"): 1}
+        assert store.templates_valid(snapshot) == {"mesh-system/shop": valid}
+    snapshot = kept.replace(GOOD)
+    assert (store.population(snapshot), store.templates_valid(snapshot)) == ({("true", "true"): 1}, {"mesh-system/shop": True})
+
+
 def test_what_a_broken_file_still_says_counts_before_what_it_said() -> None:
     snapshot = store.load(GOOD)
     (newer,) = parse(mesh=MESH.replace("enableAutoInject: true", "priority: 5"))
-    assert store.keep_broken((newer,), ["mesh"], snapshot) == (newer,)
+    assert store.of_broken(["mesh"], (newer,), snapshot) == ()
 
 
 def test_without_a_last_snapshot_nothing_is_kept() -> None:
-    assert store.keep_broken(GOOD, ["mesh"], None) == GOOD
+    assert store.of_broken(["mesh"], GOOD, None) == ()
