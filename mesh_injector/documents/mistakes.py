@@ -11,6 +11,7 @@ import yaml
 _INDENT: Final = "align this line with the lines it belongs to"
 _QUOTE: Final = "put the value in quotes"
 _BRACKET: Final = "close the bracket, or put a comma between the values"
+_VALUE: Final = "write the value, in quotes if it begins with a sign, or close the bracket"
 _HINTS: Final[tuple[tuple[str, str, str], ...]] = (
     ("quoted scalar found unexpected", "a quote is opened here and never closed", "close the quote"),
     ("found unexpected ':'", "a colon inside brackets that follows no key", _QUOTE),
@@ -18,6 +19,7 @@ _HINTS: Final[tuple[tuple[str, str, str], ...]] = (
     ("found a tab character", "a tab where only spaces may indent", "indent with spaces"),
     ("could not find expected ':'", "a line without a colon", "write `key: value`, with a space after the colon"),
     ("did not find expected ',' or", "a bracket is opened here and not closed", _BRACKET),
+    ("did not find expected node content", "a value is missing here, or a bracket before it is not closed", _VALUE),
     ("did not find expected '-'", "this line is neither an item of the list above nor at the depth of its key", _INDENT),
     (
         "block mapping did not find expected key",
@@ -30,6 +32,9 @@ _HINTS: Final[tuple[tuple[str, str, str], ...]] = (
     ("expected <document start>", "text after the end of the document", "separate documents by a line `---`"),
     ("control characters", "a character that cannot be printed", "save the file as UTF-8 text and remove the character"),
 )
+_RENDER: Final = "render it first, as in `helm template CHART | mesh-injector … -f -`"
+_TEMPLATE: Final = re.compile(r"\{\{|\{%")
+"""What templates of Helm and Jinja write, and YAML takes for the beginning of two mappings; it stumbles over what comes next."""
 _BLAMED_ON_THE_OPENING: Final = ("found unexpected", "could not find expected ':'", "did not find expected ',' or")
 _KEY: Final = re.compile(r"\s*(- +)*[^\s#][^#]*?:(\s|$)")
 
@@ -54,6 +59,8 @@ def explained(error: yaml.YAMLError, text: str) -> Misread:
         return Misread(str(error), 0)
     index = _index(error.problem_mark)
     problem = error.problem or ""
+    if (template := _TEMPLATE.search(text, max(index - 3, 0), index + 2)) is not None:
+        return Misread("this is a template, which is no YAML until it is rendered", template.start(), _RENDER)
     if "mapping values are not allowed" in problem:
         return _second_colon(text, index)
     if "cannot start any token" in problem:

@@ -88,6 +88,9 @@ def test_text_on_the_separating_line_is_a_problem_as_it_is_for_kubectl() -> None
         ("x:\n    - a: 1\n     b: 2\n", "3:6", "neither an item", "align"),
         ('a: "x\nb: 1\n', "1:4", "never closed", "close the quote"),
         ("a: [1, 2\nb: 1\n", "1:4", "not closed", "close the bracket"),
+        ("kind: Pod\nmetadata:\n  {{- if .Values.x }}\n  name: a\n", "3:3", "this is a template", "helm template"),
+        ("a: {%- if x %}\n", "1:4", "this is a template", "render it first"),
+        ("kind: Pod\noops: [\n", "3:1", "a bracket before it is not closed", "close the bracket"),
         ("a: {b: 1:}\n", "1:8", "a colon inside brackets", "in quotes"),
         ("a: *.example\n", "1:5", "alias or an anchor", "in quotes"),
         ("a: *x\n", "1:4", "`*x` has no anchor", "in quotes"),
@@ -170,7 +173,7 @@ def test_flow_yaml_that_only_looks_like_json_is_read_as_yaml() -> None:
         ('{"a": "\\ud800"}', "1:10", "this is not YAML"),
         ('{"a":' * 300 + "1" + "}" * 300, "1:1001", "more than 200 lists and mappings"),
         ('{"a":' * 100_000, "1:1001", "more than 200 lists and mappings"),
-        ("{a: [}", "1:6", "this is not YAML"),
+        ("{a: [}", "1:6", "a value is missing here"),
     ],
 )
 def test_json_that_cannot_be_read_is_told_with_its_place(text: str, place: Any, what: str) -> None:

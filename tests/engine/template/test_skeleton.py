@@ -42,7 +42,7 @@ REFUSED = {
     "{a: b}: 1": ("a list or mapping as a key", "keys are text"),
     "? - a\n: 1": ("a list or mapping as a key", "keys are text"),
     f"v: {'[' * 65}{']' * 65}": ("structure nested deeper than 64", "make it flatter"),
-    "v: [": ("the rendered text is not YAML: while parsing a flow node did not find expected node content", "check the indentation"),
+    "v: [": ("the rendered text is not YAML: a value is missing here, or a bracket before it is not closed", "close the bracket"),
     "v: a: b": ("the rendered text is not YAML: a second colon in one line", "put the value in quotes"),
     "v: 'a": ("the rendered text is not YAML: a quote is opened here and never closed", "close the quote"),
     'v: "\\q"': ("the rendered text is not YAML: an escape that YAML does not know", "double the backslash"),
