@@ -244,7 +244,7 @@ def test_the_hook_of_the_documentation_passes_an_ordinary_folder(run: Run, tmp_p
     root = Path(__file__).parents[2]
     (hook,) = yaml.safe_load((root / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
     assert (hook["types_or"], "files" in hook) == (["yaml", "json", "jinja"], False)  # `files` of a user would take its place
-    example = (root / "docs/lint.md").read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
+    example = (root / "docs/lint.md").read_text(encoding="utf-8").partition("## In pre-commit\n\n```yaml\n")[2].partition("```")[0]
     (used,) = yaml.safe_load(example)["repos"][0]["hooks"]
     folder = tmp_path / "mesh"
     folder.mkdir()

@@ -83,6 +83,11 @@ class PatchTemplate:
             self._join(self._compiled, variables, state, {**state.names(), "__mark__": mark})
         return {place: found[place] for place in known.outputs(language.parse(self.source.text)) if place in found}
 
+    def open_lines(self, known: Settled, *, outputs: bool = False) -> frozenset[int]:
+        """Find the lines of which pods can change whether they are rendered; with `outputs` also those that read what pods can change."""
+        tree = language.parse(self.source.text)
+        return known.open_lines(tree) | (known.open_outputs(tree) if outputs else frozenset())
+
     def run(self, variables: Mapping[str, Any]) -> tuple[str, State]:
         """Run the compiled template: the text with its markers, and the values they stand for. Raise `Fault`."""
         state = State()
