@@ -33,6 +33,10 @@ SKELETON_WEIGHT: Final = 64
 SKELETON_OVERHEAD: Final = 512
 
 
+_OF_PODS: Final = ("pod.metadata.labels", "pod.metadata.annotations", "namespace.labels", "namespace.annotations")
+"""The mappings of which pods and namespaces have some keys and lack others."""
+
+
 class PatchTemplate:
     """A compiled template: what it names, what it needs, and how it renders.
 
@@ -147,6 +151,8 @@ class PatchTemplate:
         if fault.reason is Reason.UNDEFINED_VARIABLE and path:
             known = fault.what.split("`")[1]
             fault.what = f"`{path}` is not defined" + (f" ({known})" if known != fault.word else "")
+            if path.startswith(_OF_PODS) and fault.fix.startswith("there are"):
+                fault.fix += f", or `|get('{fault.word}', '...')` where it may be missing"
 
 
 def _weigh(text: str, _skeleton: Skeleton | None) -> int:
