@@ -8,7 +8,7 @@ from mesh_injector import documents
 from mesh_injector.cli import exits
 from mesh_injector.cli.flags import flag
 from mesh_injector.cli.screen import Part
-from mesh_injector.cli.subjects import Answer, Judged, Subject
+from mesh_injector.cli.subjects import NOBODY, Answer, Judged, Subject
 from mesh_injector.cli.terminal import Terminal, json_text, verdict
 from mesh_injector.errors import Problem
 
@@ -110,4 +110,4 @@ def _report(judged: Sequence[Judged[Answer]], problems: Sequence[Problem], termi
     for problem in problems:
         terminal.problem(problem)
     if not found and not problems:
-        terminal.say("warning: there is no pod or workload in the input", style="yellow")
+        terminal.say(NOBODY, style="yellow")

@@ -82,6 +82,8 @@ def explain(  # noqa: PLR0913 # the parameters are the command's flags
     _tell(told, output, terminal)
     for problem in problems:
         terminal.problem(problem)
+    if not found and not problems:
+        terminal.say(subjects.NOBODY, style="yellow")
     if problems:
         return exits.UNREADABLE
     return exits.DONE if all(is_injected(subject) for subject in found) else exits.NO

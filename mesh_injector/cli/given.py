@@ -109,7 +109,8 @@ class Reader:
 
 def _may_be_ours(path: str) -> bool:
     return (
-        path == directory.STDIN
+        not os.path.lexists(path)  # a name that is mistyped is no other product's file
+        or path == directory.STDIN
         or path.startswith(directory.OPENED)
         or Path(path).is_dir()
         or path.endswith((*directory.ENDINGS, *TEMPLATES))

@@ -116,6 +116,8 @@ def _show(finding: Finding, terminal: Terminal) -> None:
 
 
 def _summary(found: Sequence[Finding], files: int) -> str:
+    if not files and not found:
+        return "no file was looked at"
     counts = [(severity.value, sum(finding.severity is severity for finding in found)) for severity in Severity]
     told = ", ".join(f"{count} {name}{'s' if count != 1 else ''}" for name, count in counts if count)
     return f"{told or 'nothing wrong'} in {files} file{'s' if files != 1 else ''}"

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 import jsonpatch
 import typer
@@ -45,6 +45,9 @@ class Answer(Protocol):
 AnswerT_co = TypeVar("AnswerT_co", bound=Answer, covariant=True)
 Decide: TypeAlias = Callable[[Pod, str], tuple[Namespace, AnswerT_co]]
 """Answer about a pod in a namespace of some name."""
+
+NOBODY: Final = "warning: there is no pod or workload in the input"
+"""What is told of an input about which there is nothing to decide."""
 
 
 @dataclass(frozen=True, slots=True)

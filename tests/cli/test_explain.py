@@ -33,6 +33,13 @@ def test_a_refused_pod_has_its_message_and_no_patch(run: Run) -> None:
     assert result.exit_code == 1
 
 
+@pytest.mark.parametrize("text", [SERVICE, MESH])
+@pytest.mark.parametrize("command", ["explain", "inject"])
+def test_an_input_without_pods_is_told_by_every_command(run: Run, command: str, text: str) -> None:
+    result = run(command, "-f", "-", stdin=text)
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (0, "warning: there is no pod or workload in the input")
+
+
 def test_the_story_names_the_requirement_that_failed_and_what_was_found(run: Run) -> None:
     result = run("explain", "-f", "-", stdin=POD.replace("app: web", "app: db"))
     assert "✗ mesh-system/web: podSelector wants app=web, found 'db'" in result.stdout

@@ -175,6 +175,22 @@ def test_items_of_a_list_and_standard_input_are_linted(run: Run) -> None:
     assert {item["file"] for item in result.json["items"]} == {"stdin"}
 
 
+@pytest.mark.parametrize("name", ["folder/", "folder", "mesh.yaml", "patch.j2", "README"])
+def test_a_path_that_is_not_there_is_unreadable_however_it_is_given(run: Run, tmp_path: Path, name: str) -> None:
+    for flags in ([], ["-f"]):
+        result = run("lint", *flags, f"{tmp_path}/{name}")
+        assert result.exit_code == 3
+        assert "No such file or directory" in result.stdout
+
+
+def test_that_no_file_was_looked_at_is_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# a", encoding="utf-8")
+    (tmp_path / "LICENSE").symlink_to(tmp_path / "nowhere")
+    result = run("lint", f"{tmp_path}/README.md", f"{tmp_path}/LICENSE")
+    assert result.exit_code == 0
+    assert result.stderr.splitlines()[-1] == "no file was looked at"
+
+
 def test_what_is_no_mesh_is_passed_over(lint: Run) -> None:
     assert lint(POD, "-o", "json").json == {"items": []}
 
@@ -244,7 +260,7 @@ def test_the_hook_of_the_documentation_passes_an_ordinary_folder(run: Run, tmp_p
     root = Path(__file__).parents[2]
     (hook,) = yaml.safe_load((root / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
     assert (hook["types_or"], "files" in hook) == (["yaml", "json", "jinja"], False)  # `files` of a user would take its place
-    example = (root / "docs/lint.md").read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
+    example = (root / "docs/lint.md").read_text(encoding="utf-8").partition("## In pre-commit\n\n```yaml\n")[2].partition("```")[0]
     (used,) = yaml.safe_load(example)["repos"][0]["hooks"]
     folder = tmp_path / "mesh"
     folder.mkdir()

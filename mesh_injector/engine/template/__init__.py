@@ -33,6 +33,10 @@ SKELETON_WEIGHT: Final = 64
 SKELETON_OVERHEAD: Final = 512
 
 
+_OF_PODS: Final = ("pod.metadata.labels", "pod.metadata.annotations", "namespace.labels", "namespace.annotations")
+"""The mappings of which pods and namespaces have some keys and lack others."""
+
+
 class PatchTemplate:
     """A compiled template: what it names, what it needs, and how it renders.
 
@@ -82,6 +86,11 @@ class PatchTemplate:
         with contextlib.suppress(Fault):
             self._join(self._compiled, variables, state, {**state.names(), "__mark__": mark})
         return {place: found[place] for place in known.outputs(language.parse(self.source.text)) if place in found}
+
+    def open_lines(self, known: Settled, *, outputs: bool = False) -> frozenset[int]:
+        """Find the lines of which pods can change whether they are rendered; with `outputs` also those that read what pods can change."""
+        tree = language.parse(self.source.text)
+        return known.open_lines(tree) | (known.open_outputs(tree) if outputs else frozenset())
 
     def run(self, variables: Mapping[str, Any]) -> tuple[str, State]:
         """Run the compiled template: the text with its markers, and the values they stand for. Raise `Fault`."""
@@ -142,6 +151,8 @@ class PatchTemplate:
         if fault.reason is Reason.UNDEFINED_VARIABLE and path:
             known = fault.what.split("`")[1]
             fault.what = f"`{path}` is not defined" + (f" ({known})" if known != fault.word else "")
+            if path.startswith(_OF_PODS) and fault.fix.startswith("there are"):
+                fault.fix += f", or `|get('{fault.word}', '...')` where it may be missing"
 
 
 def _weigh(text: str, _skeleton: Skeleton | None) -> int:

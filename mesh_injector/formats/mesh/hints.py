@@ -12,7 +12,7 @@ from mesh_injector.engine.template import PatchTemplate, Rendered
 from mesh_injector.engine.template.source import Fault
 from mesh_injector.engine.template.values import nearest, suggestion
 from mesh_injector.errors import InjectionError, Problem
-from mesh_injector.formats.mesh import lacks, refs, sketch, slips, tries, variables
+from mesh_injector.formats.mesh import grants, lacks, refs, sketch, slips, tries, variables
 from mesh_injector.formats.mesh.config_maps import TemplateKey
 from mesh_injector.formats.mesh.load import Loaded, is_mesh
 from mesh_injector.formats.mesh.mesh import Mesh
@@ -103,8 +103,10 @@ def _rendered(mesh: Mesh, _document: Document) -> Iterator[Problem]:
 @tries.once
 def _of_rendering(mesh: Mesh, template: PatchTemplate) -> tuple[Problem, ...]:
     try:
-        rendered = sketch.render(mesh, template)
+        rendered = grants.trial(mesh, template).rendered
     except InjectionError:
+        rendered = None
+    if rendered is None:
         return ()  # told as an error
     found = tuple(_images(rendered, lambda _path: False))
     return found if sketch.findings(rendered, privileged=True) else (*found, *slips.of(rendered, lambda _path: False))

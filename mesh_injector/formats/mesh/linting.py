@@ -5,15 +5,16 @@ and looked at for what works but was hardly meant (`hints`).
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from mesh_injector.documents import Document, Origin
 from mesh_injector.engine.template import PatchTemplate, Source
 from mesh_injector.errors import InjectionError, Problem
-from mesh_injector.formats.mesh import hints, refs, sketch, tries
+from mesh_injector.formats.mesh import grants, hints, refs, sketch, tries, variables
 from mesh_injector.formats.mesh.config_maps import TemplateKey, is_template, source_of
+from mesh_injector.formats.mesh.grants import Trial
 from mesh_injector.formats.mesh.load import DEFAULT_HOME, Loaded, load
 from mesh_injector.formats.mesh.mesh import Mesh
 from mesh_injector.formats.mesh.templates import NOTHING_UNREAD, Unread
@@ -182,18 +183,50 @@ def _mesh(mesh: Mesh, found: _Findings) -> None:
         found.tell(Severity.ERROR, mesh.fault.problem)
     if mesh.template is None or (mesh.fault is not None and mesh.fault.problem.code not in _OF_THE_RENDERING):
         return
-    depends = sorted(mesh.template.named & {"pod", "namespace"})
-    severity = Severity.NOTE if depends else Severity.ERROR
-    for problem in _rendering(mesh, mesh.template):
-        what = f"mesh {mesh}: {problem.what}" + (" (for a stand-in pod)" if depends else "")
+    for severity, problem in _rendering(mesh, mesh.template):
+        what = f"mesh {mesh}: {problem.what}" + ("" if severity is Severity.ERROR else " (for a stand-in pod)")
         found.tell(severity, replace(problem, what=what))
 
 
 @tries.once
-def _rendering(mesh: Mesh, template: PatchTemplate) -> tuple[Problem, ...]:
-    """Find what is wrong with the rendering for a pod that the mesh selects and that has what templates ask for."""
+def _rendering(mesh: Mesh, template: PatchTemplate) -> tuple[tuple[Severity, Problem], ...]:
+    """Find what is wrong with the rendering for a pod that the mesh selects and that has what templates ask for; an error is what no pod
+    can change, as far as that can be told."""
     try:
-        rendered = sketch.render(mesh, template)
+        trial = grants.trial(mesh, template)
     except InjectionError as error:
-        return (error.problem,)
-    return tuple(sketch.located(rendered, finding) for finding in sketch.findings(rendered, privileged=mesh.privileged))
+        return ((_severity(mesh, template), error.problem),)
+    lacked = [(Severity.NOTE, error.problem) for error in trial.lacked]
+    if trial.rendered is None:
+        return (*lacked, *_stopped(mesh, template, trial))
+    return (*lacked, *_wrong(mesh, template, trial))
+
+
+def _severity(mesh: Mesh, template: PatchTemplate) -> Severity:
+    return Severity.NOTE if template.named - variables.settled(mesh).variables else Severity.ERROR
+
+
+def _stopped(mesh: Mesh, template: PatchTemplate, trial: Trial) -> Iterator[tuple[Severity, Problem]]:
+    """Tell where a rendering stopped: an error where no pod can change that, else a warning, since nobody looked at the rest."""
+    if trial.stop is None:
+        return
+    problem = template.source.error(trial.stop).problem
+    is_open = not trial.stop.line or int(trial.stop.line) in template.open_lines(variables.settled(mesh), outputs=True)
+    if is_open and template.named - variables.settled(mesh).variables:
+        yield Severity.WARNING, replace(problem, what=f"{problem.what}; what else is wrong was not looked for")
+    else:
+        yield Severity.ERROR, problem
+
+
+def _wrong(mesh: Mesh, template: PatchTemplate, trial: Trial) -> Iterator[tuple[Severity, Problem]]:
+    if trial.rendered is None:
+        return
+    findings = sketch.findings(trial.rendered, privileged=mesh.privileged)
+    if not findings:
+        return
+    by_default, open_lines = _severity(mesh, template), template.open_lines(variables.settled(mesh))
+    certain = sketch.wrong_where_shown(template, trial.settled, privileged=mesh.privileged)
+    for finding in findings:
+        problem = sketch.located(trial.rendered, finding)
+        is_certain = sketch.same(problem) in certain and trial.rendered.line(finding.path) not in open_lines
+        yield Severity.ERROR if is_certain else by_default, problem

@@ -4,6 +4,7 @@ What is judged of a stand-in counts for nothing; what is left is what the templa
 """
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -33,6 +34,7 @@ OF_VALUES: Final = 8
 
 NOTHING_SETTLED: Final[Mapping[Place, Any]] = MappingProxyType({})
 
+_INDEX: Final = re.compile(r"\[\d+\]")
 _NAME_LABEL: Final = "kubernetes.io/metadata.name"
 _SCALARS: Final[dict[str, Any]] = {"boolean": False, "map": {}, "list": [], "quantity": "1"}
 
@@ -74,6 +76,21 @@ def judge(template: PatchTemplate, *, privileged: bool) -> list[Verdict]:
         for problem, line in times[:1]
     ]
     return sorted(verdicts, key=lambda verdict: verdict.line)
+
+
+def wrong_where_shown(template: PatchTemplate, settled: Mapping[Place, Any], *, privileged: bool) -> frozenset[tuple[str, str, str]]:
+    """Find what is wrong whatever the outputs are that are not settled, by `same`: each branch that shows its line is wrong, be it
+    otherwise, since one fault may hide another."""
+    told = [
+        (branch.lines, {same(error.problem): line for error, line in _judged(template, branch, settled, privileged=privileged)})
+        for branch in template.branches()
+    ]
+    return frozenset(one for _, found in told for one, line in found.items() if all(others for lines, others in told if line in lines))
+
+
+def same(problem: Problem) -> tuple[str, str, str]:
+    """Tell a problem from others, whatever stands before it in its list: a pod may change that."""
+    return problem.code, problem.where, _INDEX.sub("[]", problem.what)
 
 
 def sketches(template: PatchTemplate) -> Iterator[Sketch]:

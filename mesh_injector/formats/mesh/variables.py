@@ -22,6 +22,8 @@ OVERRIDE: Final = "values.mesh-injector.io/"
 
 _OF_THE_MESH: Final = frozenset({"mesh_name", "MeshName", "region", "AwsRegion", "mesh"})
 """The variables that no pod changes."""
+_FILLED: Final = frozenset({"container_names"})
+"""The lists that are never empty: the API server takes no pod without a container."""
 _PORTS: Final = frozenset({"container_ports", "app_ports", "AppPort"})
 _REGION: Final = frozenset({"region", "AwsRegion"})
 _NODE: Final = frozenset({"virtual_node_name", "VirtualNodeName"})
@@ -113,7 +115,9 @@ def from_context(mesh: Mesh, template: PatchTemplate, context: Context) -> dict[
 
 def settled(mesh: Mesh) -> Settled:
     """Tell which variables no pod changes; `values` is one where the mesh lists no overrides, else the keys that it does not list."""
-    return Settled(_OF_THE_MESH, "values", mesh.spec.overrides) if mesh.spec.overrides else Settled(_OF_THE_MESH | {"values"})
+    if mesh.spec.overrides:
+        return Settled(_OF_THE_MESH, "values", mesh.spec.overrides, filled=_FILLED)
+    return Settled(_OF_THE_MESH | {"values"}, filled=_FILLED)
 
 
 def container_ports(pod: Pod) -> tuple[int, ...]:

@@ -54,6 +54,11 @@ ABSENT = {
     "pod.metadata.annotations.x": ("`pod.metadata.annotations` is not defined", "there are `labels`, `name`"),
     "pod.metadata.label.app": ("`pod.metadata.label` is not defined", "did you mean `labels`?"),
     "pod.metadata.labels['ap']": ("`pod.metadata.labels.ap` is not defined", "did you mean `app`?"),
+    "pod.metadata.labels.tier": (
+        "`pod.metadata.labels.tier` is not defined",
+        "there are `app`, or `|get('tier', '...')` where it may be missing",
+    ),
+    "pod.metadata.labels['a/b']": ("`pod.metadata.labels['a/b']` is not defined", "there are `app`, or `|get('a/b', '...')` where it may"),
     "pod.metadata[0]": ("`0 of a mapping` is not defined", "use `default` or `is defined` where it is optional"),
     "pod.metadata[['a']]": ("`a list of a mapping` is not defined", "use `default`"),
     "pod.spec.containers[1]": ("`position 1 of a list of 1` is not defined", "use `default`"),

@@ -293,3 +293,55 @@ def test_what_was_found_elsewhere_is_a_warning_at_its_place() -> None:
     problem = Problem("MI709", "what", "Job a/b at all.yaml:3:9", "fix")
     (told,) = linting.warnings(parsed.documents, [problem, problem])
     assert (told.severity, told.problem, str(told.place)) == (Severity.WARNING, problem, "all.yaml:3:9")
+
+
+VALUED = 'values: {port: "8686"}'
+PORT = "    ports: [{containerPort: {{ values.port }}}]"
+LOOP = "{% for name in container_names %}\n  - {name: {{ name }}, tty: true}\n{% endfor %}"
+LABEL = "    env: [{name: A, value: {{ pod.metadata.labels.tier }}}]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        container("    env: [{name: A, value: {{ pod.metadata.labels|get('a', 'b') }}}]", PORT, LOOP),
+        "initContainers:\n  - {name: a, image: 'b:1', ports: [{containerPort: {{ values.port }}}]}\ncontainers:\n" + LOOP,
+        container("    {% if values.port %}", PORT, "    {% endif %}", "    args: [{{ app_ports }}]"),
+        container("    {% if app_ports %}", "    tty: true", "    {% endif %}", PORT),
+        "containers:\n{% if app_ports %}\n  - {name: b, image: 'b:1'}\n{% endif %}\n  - {name: a, image: 'b:1', tty: {{ values.port }}}",
+        container("    {% for x in values.port|int %}", "    {% endfor %}", "    args: [{{ app_ports }}]"),
+    ],
+)
+def test_what_no_pod_can_mend_is_an_error_whatever_else_the_template_reads_of_pods(text: str) -> None:
+    assert [one for one in codes(a_mesh(VALUED), a_template(text)) if one[0] != "warning"] in ([("error", "MI401")], [("error", "MI301")])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        container("    ports: [{containerPort: {{ pod.metadata.labels|get('port', values.port) }}}]"),
+        container("    {% if pod.metadata.labels|get('a', 'b') == 'b' %}", PORT, "    {% endif %}"),
+        container("    {% for one in container_ports %}", PORT, "    {% endfor %}"),
+        container("    {% for one in container_names if one == 'app' %}", PORT, "    {% endfor %}"),
+    ],
+)
+def test_what_depends_on_the_pod_is_a_note(text: str) -> None:
+    assert codes(a_mesh(VALUED), a_template(text)) == [("note", "MI401")]
+
+
+def test_what_pods_may_override_is_a_note() -> None:
+    text = container("    args: [{{ app_ports }}]", PORT)
+    assert codes(a_mesh(VALUED, "overrides: [port]"), a_template(text)) == [("note", "MI401")]
+
+
+@pytest.mark.parametrize("path", ["pod.metadata.labels.tier", "pod.spec.nodeName", "namespace.labels['a/b']"])
+def test_what_a_pod_may_lack_hides_nothing_behind_it(path: str) -> None:
+    text = f"containers:\n  - name: a\n    args: [{{{{ {path} }}}}]\n    image: {{{{ values.image }}}}\n{PORT}"
+    mesh = a_mesh('values: {port: "8686", image: "a:latest"}')
+    assert codes(mesh, a_template(text)) == [("note", "MI302"), ("warning", "MI705"), ("error", "MI401")]
+
+
+def test_a_rendering_that_stops_at_what_the_pod_brings_is_told_as_one_that_was_not_looked_at() -> None:
+    (told,) = found(a_mesh(VALUED), a_template(container("    args: [{{ pod.metadata.labels.app > 1 }}]", PORT)))
+    assert told.severity is Severity.WARNING
+    assert told.problem.what.endswith("; what else is wrong was not looked for (for a stand-in pod)")
