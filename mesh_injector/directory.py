@@ -3,33 +3,25 @@
 A folder may be a mounted ConfigMap, whose files are links through a hidden `..data` that is swapped as a whole.
 """
 
-# ruff: noqa: PTH112, PTH116, PTH123 - pathlib raises where a folder is closed, and takes "" for the current one
+# ruff: noqa: PTH112 - pathlib raises where a folder is closed, and takes "" for the current one
 
 from __future__ import annotations
 
 import contextlib
 import os
-import stat
-import sys
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from mesh_injector import documents, reasons
+from mesh_injector import documents, opening, reasons
 from mesh_injector.documents import Parsed, Reading
 from mesh_injector.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     import asyncio  # who only reads need not wait for it
 
-STDIN: Final = "-"
 ENDINGS: Final = (".yaml", ".yml", ".json")
-LIMIT_BYTES: Final = 64 * 1024 * 1024
-"""The largest file that is read: some thousand pods as `kubectl get -o yaml` writes them."""
-
-OPENED: Final = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
-"""How a shell names what it has opened for a command, as in `lint <(kustomize build)`."""
 
 _Texts = tuple[tuple[str, str | Problem], ...]
 """Name and text of each file, or what is wrong with it: cheap to compare with what was there before."""
@@ -42,7 +34,7 @@ def read(paths: Sequence[str]) -> Reading:
     """The documents of files, of folders with all below them (sorted, nothing hidden), and of `-`; each file is read once.
 
     A file that was found in a folder and cannot be read is a problem of the reading. Raises ConfigError where a path itself cannot
-    be read, is no UTF-8 or above `LIMIT_BYTES` (UNREADABLE), and where a folder holds no file with one of `ENDINGS` (NOTHING_FOUND).
+    be read, is no UTF-8 or above the limit (UNREADABLE), and where a folder holds no file with one of `ENDINGS` (NOTHING_FOUND).
     """
     texts = _texts(paths)
     return _reading(texts, _parsed(texts, {}))
@@ -70,7 +62,7 @@ async def follow(paths: Sequence[str], pace: Pace = Pace(), nudge: asyncio.Event
     """
     import asyncio
 
-    if STDIN in paths:
+    if opening.STDIN in paths:
         raise ConfigError(Problem(reasons.UNREADABLE, "standard input cannot be followed", "stdin", "name a file or folder"))
     last: _Texts | Problem | None = None
     nudge = nudge or asyncio.Event()
@@ -134,11 +126,11 @@ def _reading(texts: _Texts, known: _Known) -> Reading:
 def _texts(paths: Sequence[str]) -> _Texts:
     texts: dict[str, tuple[str, str | Problem]] = {}
     for path in paths:
-        if path != STDIN and os.path.isdir(path):
+        if path != opening.STDIN and os.path.isdir(path):
             for file in _manifests(path):
-                texts.setdefault(os.path.realpath(file), (str(file), _tried(text, str(file))))
-        elif (identity := path if path == STDIN else os.path.realpath(path)) not in texts:
-            texts[identity] = ("stdin" if path == STDIN else path, text(path))
+                texts.setdefault(os.path.realpath(file), (str(file), _tried(opening.text, str(file))))
+        elif (identity := path if path == opening.STDIN else os.path.realpath(path)) not in texts:
+            texts[identity] = ("stdin" if path == opening.STDIN else path, opening.text(path))
     return tuple(texts.values())
 
 
@@ -147,33 +139,6 @@ def _tried(read: Callable[[Any], _Found], path: Any) -> _Found | Problem:
         return read(path)
     except ConfigError as error:
         return error.problem
-
-
-def text(path: str) -> str:
-    """The text of a file or of standard input. Raises ConfigError (UNREADABLE), also for a pipe or device that nobody opened."""
-    source = "stdin" if path == STDIN else path
-    try:
-        data = _bytes(path)
-        found = data.decode()
-    except OSError as error:
-        raise _unreadable(f"it cannot be read ({error.strerror})", source, "check the path and its permissions") from error
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise _unreadable("it is not UTF-8", f"{source}:{line}", "save it as UTF-8") from error
-    if len(data) > LIMIT_BYTES:
-        raise _unreadable(f"it is larger than {LIMIT_BYTES // 2**20} MiB", source, "split it into several files")
-    return found
-
-
-def _bytes(path: str) -> bytes:
-    """Read what may be waited for: a file, and what the caller has opened for us. Of other pipes and devices nobody knows an end."""
-    if path == STDIN:
-        return sys.stdin.buffer.read(LIMIT_BYTES + 1)
-    kind = stat.S_IFMT(os.stat(path).st_mode)
-    if kind not in (stat.S_IFREG, stat.S_IFDIR) and path != os.devnull and not path.startswith(OPENED):
-        raise _unreadable("it is no regular file", path, "name a file or a folder, or give it to standard input and name `-`")
-    with open(path, "rb") as file:
-        return file.read(LIMIT_BYTES + 1)
 
 
 def _unreadable(what: str, where: str, fix: str) -> ConfigError:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mesh_injector import directory, reasons
+from mesh_injector import directory, opening, reasons
 from mesh_injector.directory import Pace
 from mesh_injector.documents import Reading
 from mesh_injector.errors import ConfigError, Problem
@@ -183,7 +183,7 @@ def test_what_a_shell_has_opened_is_read(tmp_path: Path) -> None:
 
 def test_a_file_above_the_limit_is_a_problem_that_says_the_limit(tmp_path: Path) -> None:
     with (tmp_path / "a.yaml").open("wb") as file:
-        file.truncate(directory.LIMIT_BYTES + 1)
+        file.truncate(opening.LIMIT_BYTES + 1)
     (problem,) = directory.read([str(tmp_path)]).problems
     assert (problem.code, problem.what) == (reasons.UNREADABLE, "it is larger than 64 MiB")
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from mesh_injector import reasons
+from mesh_injector import opening, reasons
 from mesh_injector.errors import ConfigError, Problem
 
 CERTIFICATE: Final = "tls.crt"
 KEY: Final = "tls.key"
 CA: Final = "ca.crt"
+LIMIT_BYTES: Final = 1024 * 1024
+"""The largest file of certificates that is read: a Secret holds no more (kubernetes.io/docs/concepts/configuration/secret)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +38,13 @@ class Pair:
 def read(directory: Path) -> Pair:
     """The pair in a folder: `tls.crt`, `tls.key` and, if it is there, `ca.crt`.
 
-    Raises ConfigError (UNREADABLE) that names the path. What the files hold is for `check` to judge.
+    Raises ConfigError (UNREADABLE) that names the path, also of a pipe and of what is above `LIMIT_BYTES`. What the files hold is for
+    `check` to judge.
     """
     ca = directory / CA
     return Pair(_bytes(directory / CERTIFICATE), _bytes(directory / KEY), _bytes(ca) if ca.exists() else b"", str(directory))
 
 
 def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        fix = f"put {CERTIFICATE}, {KEY} and, if you have it, {CA} there, readable for the user that runs this"
-        what = f"the file cannot be read ({error.strerror})"
-        raise ConfigError(Problem(reasons.UNREADABLE, what, str(path), fix)) from error
+    fix = f"put {CERTIFICATE}, {KEY} and, if you have it, {CA} there, readable for the user that runs this"
+    return opening.read(str(path), LIMIT_BYTES, fix)

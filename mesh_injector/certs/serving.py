@@ -14,9 +14,9 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from mesh_injector import reasons
+from mesh_injector import opening, reasons
 from mesh_injector.certs import validity
-from mesh_injector.certs.pair import CERTIFICATE, KEY, Pair
+from mesh_injector.certs.pair import CERTIFICATE, KEY, LIMIT_BYTES, Pair
 from mesh_injector.errors import ConfigError, Problem
 
 
@@ -65,12 +65,10 @@ def reload(live: ServingContext, pair: Pair) -> None:
 
 def _client_ca(path: Path) -> str:
     """The certificates of a file, each of them read once: OpenSSL would pass over what follows one that it cannot read."""
+    fix = "name a file with the certificate of the CA that signs the API server's client certificate"
+    pem = opening.read(str(path), LIMIT_BYTES, fix)
     try:
-        pem = path.read_bytes()
         certificates = x509.load_pem_x509_certificates(pem)
-    except OSError as error:
-        fix = "name a file with the certificate of the CA that signs the API server's client certificate"
-        raise ConfigError(Problem(reasons.UNREADABLE, f"the file cannot be read ({error.strerror})", str(path), fix)) from error
     except ValueError as error:
         fix = "write certificates that begin with -----BEGIN CERTIFICATE-----"
         raise ConfigError(Problem(reasons.CERTIFICATE_INVALID, "the file holds no certificate in PEM", str(path), fix)) from error

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mesh_injector import directory, reasons, store
+from mesh_injector import directory, opening, reasons, store
 from mesh_injector.cli import differences, exits, flags, given, source, subjects
 from mesh_injector.cli.differences import Difference
 from mesh_injector.cli.flags import flag
@@ -134,7 +134,7 @@ def _config_map(path: str, mesh: Mesh, documents: Sequence[Document]) -> Documen
         what = f"there is no ConfigMap {identity[1]}/{ref.name}, whose template this would be"
         raise ConfigError(Problem(reasons.NOTHING_FOUND, what, path, "add it to --source"))
     try:
-        key, text = config_maps.entry(document, ref), directory.text(path)
+        key, text = config_maps.entry(document, ref), opening.text(path)
     except InjectionError as error:
         raise ConfigError(error.problem) from error
     return replace(document, body={**document.body, "data": {**document.body["data"], key: text}}, text="")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from mesh_injector import directory, reasons
+from mesh_injector import directory, opening, reasons
 from mesh_injector.cli.source import CLUSTER
 from mesh_injector.documents import Document, Reading
 from mesh_injector.errors import ConfigError, InjectionError, Problem
@@ -50,7 +50,7 @@ class Reader:
                 self._documents(path, given)
             except ConfigError as error:
                 given.problems.append(error.problem)
-                given.files.append("stdin" if path == directory.STDIN else path)
+                given.files.append("stdin" if path == opening.STDIN else path)
             for file in sorted(map(str, _templates(path))):
                 self._template(file, given)
         self._pass_over(given, plain)
@@ -78,7 +78,7 @@ class Reader:
         if path.endswith(TEMPLATES) or _identity(path) in self._known or (_templates(path) and not _has_manifests(path)):
             return
         reading = directory.read([path])
-        files = [file for file in reading.files if self._is_new("-" if path == directory.STDIN else file)]
+        files = [file for file in reading.files if self._is_new("-" if path == opening.STDIN else file)]
         given.documents += [document for document in reading.documents if document.origin.source in files]
         given.problems += [problem for problem in reading.problems if _is_of(problem, files)]
         given.files += files
@@ -96,7 +96,7 @@ class Reader:
             return
         given.files.append(file)
         try:
-            given.templates[file] = directory.text(file)
+            given.templates[file] = opening.text(file)
         except ConfigError as error:
             given.problems.append(error.problem)
 
@@ -110,15 +110,15 @@ class Reader:
 def _may_be_ours(path: str) -> bool:
     return (
         not os.path.lexists(path)  # a name that is mistyped is no other product's file
-        or path == directory.STDIN
-        or path.startswith(directory.OPENED)
+        or path == opening.STDIN
+        or opening.is_opened(path)
         or Path(path).is_dir()
         or path.endswith((*directory.ENDINGS, *TEMPLATES))
     )
 
 
 def _identity(path: str) -> str:
-    return path if path == directory.STDIN else os.path.realpath(path)
+    return path if path == opening.STDIN else os.path.realpath(path)
 
 
 def _is_of(problem: Problem, files: Sequence[str]) -> bool:

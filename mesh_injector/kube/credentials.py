@@ -11,10 +11,14 @@ from typing import Final
 
 import yaml
 
+from mesh_injector import opening
 from mesh_injector.documents import Origin, mistakes, origin
+from mesh_injector.errors import ConfigError
 
 TOKEN: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 """https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/#directly-accessing-the-rest-api"""
+LIMIT_BYTES: Final = 8 * 1024 * 1024
+"""The largest kubeconfig that is read: a thousand clusters with their certificates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,10 @@ def _wrong(file: Path) -> tuple[str, str] | None:
     try:
         if not stat.S_ISREG(file.stat().st_mode):
             return f"it is {'a folder' if file.is_dir() else 'no regular file'}", str(file)
-        text = file.read_text(encoding="utf-8")
+        text = opening.read(str(file), LIMIT_BYTES).decode()
         body = yaml.load(text, yaml.CSafeLoader)
+    except ConfigError as error:
+        return error.problem.what, str(file)
     except OSError as error:
         return f"it cannot be read ({error.strerror})", str(file)
     except UnicodeDecodeError:

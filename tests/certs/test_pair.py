@@ -1,5 +1,6 @@
 """Reading a pair from a folder."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,22 @@ def test_a_folder_in_the_place_of_the_ca_is_told_with_its_path(tmp_path: Path) -
     (write(tmp_path, "tls.crt", "tls.key") / "ca.crt").mkdir()
     with pytest.raises(ConfigError, match=r"ca\.crt"):
         certs.read(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["tls.crt", "tls.key", "ca.crt"])
+def test_a_pipe_is_told_and_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(write(tmp_path, *({"tls.crt", "tls.key", "ca.crt"} - {name})) / name)
+    with pytest.raises(ConfigError) as error:
+        certs.read(tmp_path)
+    problem = error.value.problem
+    assert (problem.code, problem.what, problem.where) == (reasons.UNREADABLE, "it is no regular file", str(tmp_path / name))
+    assert "tls.crt, tls.key" in problem.fix
+
+
+@pytest.mark.parametrize("name", ["tls.crt", "tls.key", "ca.crt"])
+def test_a_file_above_the_limit_is_told(tmp_path: Path, name: str) -> None:
+    with (write(tmp_path, "tls.crt", "tls.key", "ca.crt") / name).open("wb") as file:
+        file.truncate(2**20 + 1)
+    with pytest.raises(ConfigError) as error:
+        certs.read(tmp_path)
+    assert (error.value.problem.what, error.value.problem.where) == ("it is larger than 1 MiB", str(tmp_path / name))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import ssl
 import tempfile
 from collections.abc import AsyncIterator
@@ -199,3 +200,15 @@ def test_no_file_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     certs.reload(certs.context(issue()), issue())
     assert list(tmp_path.iterdir()) == []
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_client_ca_that_is_a_pipe_or_above_the_limit_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(2**20 + 1)
+    for name, what in (("pipe", "it is no regular file"), ("large", "it is larger than 1 MiB"), ("none", "No such file")):
+        with pytest.raises(ConfigError) as error:
+            certs.context(None, tmp_path / name)
+        problem = error.value.problem
+        assert (problem.code, problem.where) == (reasons.UNREADABLE, str(tmp_path / name))
+        assert (what in problem.what, "CA that signs" in problem.fix) == (True, True)

@@ -164,7 +164,14 @@ def test_a_kubeconfig_that_cannot_be_used_is_told_with_its_path(tmp_path: Path) 
     assert f"{bad}:2:11" in (bad.write_text("users: []\nclusters: [s3cret\n"), told(Credentials(str(bad))))[1]
     (tmp_path / "loop").symlink_to("loop")
     os.mkfifo(tmp_path / "pipe")
-    for name, what in (("loop", "it cannot be read"), ("pipe", "it is no regular file"), ("", "it is a folder")):
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(credentials.LIMIT_BYTES + 1)
+    for name, what in (
+        ("loop", "it cannot be read"),
+        ("pipe", "it is no regular file"),
+        ("large", "it is larger than 8 MiB"),
+        ("", "it is a folder"),
+    ):
         assert f"{what}" in told(Credentials(str(tmp_path / name)))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from mesh_injector import directory, documents, reasons
+from mesh_injector import directory, documents, opening, reasons
 from mesh_injector.cli import exits, source, standins, subjects
 from mesh_injector.cli.subjects import Scope, Subject
 from mesh_injector.cli.suites import snapshots
@@ -44,7 +44,7 @@ def write(where: str, sources: Sequence[str] | None, files: Sequence[str], termi
     if not found:
         what, fix = "there is no pod to write a test for", "name a file of pods or workloads by -f"
         raise ConfigError(Problem(reasons.NOTHING_FOUND, what, ", ".join(files) or ", ".join(named), fix))
-    suite = _suite(found, [file for file in files if file != directory.STDIN], named, target.parent)
+    suite = _suite(found, [file for file in files if file != opening.STDIN], named, target.parent)
     target.write_text(_HEADER + documents.dump(suite), encoding="utf-8")
     kept = [(case, snapshots.of(one.outcome.operations)) for case, one in zip(suite["tests"], found, strict=True)]
     snapshots.write(str(target), {case["name"]: patch for case, patch in kept if "snapshot" in case["expect"]})

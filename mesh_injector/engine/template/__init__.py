@@ -64,7 +64,7 @@ class PatchTemplate:
             text, state = self.run(variables)
         except Fault as fault:
             raise self.source.error(fault) from fault
-        return Rendered(self, text, state.values, functools.partial(self.line, variables))
+        return Rendered(self, text, state.values, functools.partial(self.line, variables), state.budget.spent)
 
     def branches(self, *, loops: bool = True) -> "Iterator[branches.Branch]":
         """Iterate over what the template can render to, each branch at least once, with marks for all values and without running it.
@@ -160,13 +160,13 @@ def _weigh(text: str, _skeleton: Skeleton | None) -> int:
 
 
 class Rendered:
-    """One rendering: the partial pod it brings, and from which line of the template each field comes."""
+    """One rendering: the partial pod it brings, from which line of the template each field comes, and the evaluations it took."""
 
-    __slots__ = ("_line", "_skeleton", "_values", "body", "template")
+    __slots__ = ("_line", "_skeleton", "_values", "body", "spent", "template")
 
-    def __init__(self, template: PatchTemplate, text: str, values: Sequence[Any], line: Callable[[int], int]) -> None:
+    def __init__(self, template: PatchTemplate, text: str, values: Sequence[Any], line: Callable[[int], int], spent: int = 0) -> None:
         """Fill a rendered text with the values of its marks; `line` finds the template's line of a character of it."""
-        self.template, self._values, self._line = template, values, line
+        self.template, self._values, self._line, self.spent = template, values, line, spent
         try:
             self._skeleton = template.skeleton(text)
             self.body = self._partial_pod()

@@ -49,6 +49,8 @@ SEARCHED_CHARACTERS: Final = 300
 """So many characters that are searched for one other count as one evaluation."""
 SHORT_CHARACTERS: Final = 100
 """So long a text is at most that CPython searches for by its simple algorithm (stringlib/fastsearch.h)."""
+WRITTEN_CHARACTERS: Final = 10
+"""So many characters of output, which are read as YAML afterwards, count as one evaluation."""
 
 
 @dataclass(slots=True)
@@ -60,6 +62,11 @@ class Budget:
     values: int = 0
     output: int = 0
     produced: int = 0
+
+    @property
+    def spent(self) -> int:
+        """All that a rendering took, in evaluations: a measure of its time that is the same everywhere."""
+        return self.work + self.output // WRITTEN_CHARACTERS
 
     def loop(self, steps: int, weight: int) -> None:
         """Charge a loop before it runs: its steps, and the expressions its body evaluates."""

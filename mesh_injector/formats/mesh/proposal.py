@@ -3,7 +3,7 @@
 Only what the change itself makes wrong speaks against it, so that what was broken before can be mended in steps, switched off, and deleted.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,8 +18,9 @@ from mesh_injector.reasons import CERTAIN_TIE, CODES, TEMPLATE_UNUSED, Reason
 
 TRIED: Final = 100
 """So many Meshes of a ConfigMap are tried."""
-CHARACTERS: Final = 128 * 1024
-"""So many characters are rendered for that by Meshes that give the template different things to read: each takes up to 10 us."""
+COST: Final = 128 * 1024
+"""So much do the renderings cost together, by `tries.cost`, of Meshes that give the template different things to read: one takes up to
+10 us, for it is rendered several times."""
 _OF_ALL: Final = {TEMPLATE_UNUSED, CERTAIN_TIE}
 """What can be said of all documents only."""
 _NOT_THERE: Final = CODES[Reason.CONFIG_MAP_MISSING]
@@ -52,7 +53,7 @@ def judge(change: Proposal, documents: Iterable[Document], home: str) -> Advice:
         return Advice(warnings=tuple(_left_without(old, documents)) if old and _is_ours(old) and not is_mesh(old) else ())
     if _is_leaving(new) or (old is not None and _written(old) == _written(new)):
         return Advice()
-    documents, left_out = _tried(new, documents, home)
+    documents, left_out = _tried(change, new, documents, home)
     known = {_same(finding) for finding in _before(change, documents, home)}
     found = _findings(new, documents, home)
     breaks = [each for each in found if each.severity is Severity.ERROR and each.problem.code != _NOT_THERE and _same(each) not in known]
@@ -60,30 +61,37 @@ def judge(change: Proposal, documents: Iterable[Document], home: str) -> Advice:
     return Advice(tuple(each.problem for each in breaks), (*(each.problem for each in told), *left_out))
 
 
-def _tried(new: Document, documents: tuple[Document, ...], home: str) -> tuple[tuple[Document, ...], tuple[Problem, ...]]:
+def _tried(change: Proposal, new: Document, documents: tuple[Document, ...], home: str) -> tuple[tuple[Document, ...], tuple[Problem, ...]]:
     """Leave out what would take too long: of the Meshes of a ConfigMap all but the first by name, which is a warning."""
     meshes = [] if is_mesh(new) else sorted(_partners(new, documents), key=_name)
-    most = _affordable(new, meshes[:TRIED], home) if len(meshes) > 1 else 1
+    most = _affordable(change, meshes[:TRIED], home) if len(meshes) > 1 else 1
     if len(meshes) <= most:
         return documents, ()
     what = f"it was tried with the first {most} of the {len(meshes):,} meshes that name it; see the status of the others"
     return tuple(meshes[:most]), (Problem(CODES[Reason.OVERLOADED], what, str(new.origin)),)
 
 
-def _affordable(config_map: Document, meshes: Iterable[Document], home: str) -> int:
-    """Count the meshes, at least one, that can be tried; those that give the template the same to read take no time but the first."""
+def _affordable(change: Proposal, meshes: Sequence[Document], home: str) -> int:
+    """Count the meshes, at least one, that can be tried with a ConfigMap as it is to be and as it was."""
+    cost = 0
+    both = (_costs(config_map, meshes, home) for config_map in (change.old, change.new) if config_map)
+    for number, costs in enumerate(zip(*both, strict=True), 1):
+        cost += sum(costs)
+        if cost > COST:
+            return number
+    return len(meshes)
+
+
+def _costs(config_map: Document, meshes: Iterable[Document], home: str) -> Iterator[int]:
+    """Measure mesh by mesh, since that is work too; those that give the template the same to read cost nothing but the first."""
     known: set[bytes] = set()
     templates: Mapping[TemplateKey, PatchTemplate] = {}
-    number = characters = 0
-    for number, document in enumerate(meshes, 1):
+    for document in meshes:
         loaded = load((config_map, document), home, Loaded(templates=templates))
         templates = loaded.templates
-        keys = {tries.key_of(mesh, mesh.template): tries.size(mesh, mesh.template) for mesh in loaded.meshes if mesh.template}
-        characters += sum(size for key, size in keys.items() if key not in known)
-        known |= keys.keys() - {b""}
-        if characters > CHARACTERS:
-            return number
-    return number
+        costs = {tries.key_of(mesh, mesh.template): tries.cost(mesh, mesh.template) for mesh in loaded.meshes if mesh.template}
+        yield sum(cost for key, cost in costs.items() if key not in known)
+        known |= costs.keys() - {b""}
 
 
 def missing(change: Proposal, documents: Iterable[Document], home: str) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 from mesh_injector.engine.pod import Pod
-from mesh_injector.engine.template import PatchTemplate
+from mesh_injector.engine.template import PatchTemplate, bounds
 from mesh_injector.engine.template.names import Names
 from mesh_injector.errors import InjectionError
 from mesh_injector.formats.mesh import sketch, variables
@@ -21,8 +21,10 @@ _Question = Callable[[Mesh, PatchTemplate], _Answer]
 
 KEPT: Final = 256
 """Answers that are kept of one template and question; a problem with its excerpt has some kilobytes."""
-FAILED: Final = 32 * 1024
-"""The size that a rendering counts as which fails: nobody knows how far it came."""
+EVALUATIONS: Final = 4
+"""So many evaluations of a rendering cost as much as a character of what it renders to."""
+FAILED: Final = bounds.WORK // EVALUATIONS
+"""What a rendering counts as which fails: nobody knows how far it came."""
 
 
 def once(question: _Question[_Answer]) -> _Question[_Answer]:
@@ -71,9 +73,11 @@ def _read(name: str, value: Any, names: Names) -> Any:
 
 
 @once
-def size(mesh: Mesh, template: PatchTemplate) -> int:
-    """Count the characters of what a template renders to for a stand-in pod: a measure of what a question about that costs."""
+def cost(mesh: Mesh, template: PatchTemplate) -> int:
+    """Measure what questions about a rendering for a stand-in pod cost: the characters of what it renders to, and the evaluations that it
+    takes, also of what it does not write."""
     try:
-        return len(repr(sketch.render(mesh, template).body))
+        rendered = sketch.render(mesh, template)
     except InjectionError:
         return FAILED
+    return len(repr(rendered.body)) + rendered.spent // EVALUATIONS

@@ -172,13 +172,29 @@ def test_of_the_meshes_of_a_config_map_so_many_are_tried_and_the_others_are_told
 
 
 def test_meshes_that_give_a_large_template_different_things_to_read_are_tried_as_far_as_it_can_be_afforded() -> None:
-    large = "metadata: {annotations: {a: {{ mesh_name }}, b: " + "x" * (proposal.CHARACTERS // 8) + "}}"
+    large = "metadata: {annotations: {a: {{ mesh_name }}, b: " + "x" * (proposal.COST // 8) + "}}"
     meshes = [mesh(f"m{number:03}") for number in range(20)]
     told = judged(*meshes, new=config_map(large)).warnings
     assert [problem.what for problem in told] == [
         "it was tried with the first 8 of the 20 meshes that name it; see the status of the others"
     ]
     assert judged(*meshes, new=config_map(large.replace("mesh_name", "region|d('x')"))) == Advice()
+
+
+LOOP = "{% for i in range(6000) %}{% if values.num == 5000 and 1 == 1 and 2 == 2 and 3 == 3 and 4 == 4 %}# x{% endif %}{% endfor %}"
+LOOPS_AND_WRITES_NOTHING = f"{GOOD}\n{LOOP}"
+LOOPED_BEFORE = LOOPS_AND_WRITES_NOTHING.replace("# x", "# y")
+COMMENTS = "{% for i in range(1000) %}# " + "x" * 1000 + "\n{% endfor %}"
+WRITES_COMMENTS = GOOD + " # {{ values.num }}\n" + COMMENTS
+
+
+@pytest.mark.parametrize("old", [None, GOOD, LOOPED_BEFORE])
+@pytest.mark.parametrize(("template", "most"), [(LOOPS_AND_WRITES_NOTHING, 3), (WRITES_COMMENTS, 6)])
+def test_meshes_are_tried_as_far_as_the_work_of_their_renderings_can_be_afforded(template: str, most: int, old: str | None) -> None:
+    meshes = [mesh(f"m{number:03}", values={"num": number}) for number in range(10)]
+    told = judged(*meshes, new=config_map(template), old=config_map(old) if old else None).warnings
+    most = 2 if old == LOOPED_BEFORE else most
+    assert f"it was tried with the first {most} of the 10 meshes that name it; see the status of the others" in {each.what for each in told}
 
 
 def test_a_mesh_that_changes_to_another_config_map_takes_the_faults_of_that_one() -> None:

@@ -94,7 +94,7 @@ def test_values_that_are_nested_too_deeply_to_be_written_are_tried_each_time() -
     assert mesh.template is not None
     nested = replace(mesh, spec=mesh.spec.model_copy(update={"values": {"image": deep}}))
     assert tries.key_of(nested, mesh.template) == b""
-    assert tries.size(nested, mesh.template) == tries.FAILED
+    assert tries.cost(nested, mesh.template) == tries.FAILED
 
 
 BROKEN = {
