@@ -31,6 +31,7 @@ RUN = {
     "docs/explain.md yaml": "test_docs_commands",
     "docs/explain.md text": "test_docs_commands",
     "docs/testing-templates.md yaml": "test_docs_commands",
+    "docs/tutorial.md json": "test_docs_commands",
     "docs/testing-templates.md text": "test_docs_commands",
 }
 """Pages, or their blocks of one language, that another test runs."""
@@ -47,7 +48,7 @@ OUTPUT = {
     "docs/operate.md": "e2e/test_check and e2e/test_status",
 }
 """Pages whose console blocks show what comes out, and what runs them, or something that is as good."""
-OTHERS = frozenset({"docker", "echo", "export", "git", "jq", "openssl", "pip", "vault"})
+OTHERS = frozenset({"base64", "curl", "docker", "echo", "export", "git", "jq", "openssl", "pip", "vault"})
 """Programs of which nothing is held but that they are meant."""
 KUBECTL = frozenset(["annotate", "apply", "create", "delete", "diff", "get", "krew", "label", "patch", "replace", "rollout", "run", "wait"])
 KINDS = frozenset({"Pod", "ConfigMap", "Deployment", "Job", "CronJob", "Namespace"})

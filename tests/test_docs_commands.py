@@ -1,11 +1,13 @@
 """The README and the pages about explain, lint and test are true: what they show is what comes out."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from mesh_injector import admission, documents
 from mesh_injector.cli import app
 from tests.test_docs_howto import is_what_comes_out, write
 
@@ -54,6 +56,14 @@ def test_the_story_of_the_page_is_what_explain_tells(monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(ROOT)
     result = CliRunner().invoke(app.app, ["explain", "-f", "-", "--source", "config/samples"], input=blocks(EXPLAIN, "yaml")[0])
     assert result.stdout.rstrip("\n") == blocks(EXPLAIN, "text")[0].rstrip("\n")
+
+
+def test_the_review_of_the_tutorial_asks_for_its_pod() -> None:
+    [review] = blocks(TUTORIAL, "json")
+    [pod] = [block for block in blocks(TUTORIAL, "yaml") if block.startswith("# pod.yaml")]
+    request = admission.decode(review.encode())
+    assert (request.namespace, request.pod is None, request.fault) == ("default", False, None)
+    assert json.loads(review)["request"]["object"] == documents.parse(pod, "pod.yaml").documents[0].body
 
 
 def test_the_test_file_of_the_page_passes(beside: Path) -> None:

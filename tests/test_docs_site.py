@@ -36,6 +36,15 @@ def test_every_page_is_in_the_navigation_once() -> None:
     assert sorted(re.findall(r"[\w/-]+\.md", navigation)) == sorted(str(page.relative_to(ROOT / "docs")) for page in DOCS)
 
 
+def test_every_decision_is_in_their_table_under_its_title() -> None:
+    listed = re.findall(
+        r"^\| (\d{4}) \| \[(.+)\]\((.+\.md)\) \|$", (ROOT / "docs/decisions/README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    files = sorted((ROOT / "docs/decisions").glob("0*.md"))
+    titles = [file.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ").partition(": ") for file in files]
+    assert listed == [(number, title[0].upper() + title[1:], file.name) for (number, _, title), file in zip(titles, files, strict=True)]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!\w+:)([^)\s]+)\)", prose(page))

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
 from inspect import cleandoc
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from mesh_injector import __version__
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": (
@@ -132,6 +134,13 @@ def _listed() -> None:
     """Stand for a command that is only listed."""
 
 
+def _tell_version(asked: bool) -> None:
+    """Print the first line of the command `version`, and end."""
+    if asked:
+        typer.echo(f"mesh-injector {__version__}")
+        raise typer.Exit
+
+
 _SETTINGS: Final[dict[str, Any]] = {"pretty_exceptions_enable": False, "rich_markup_mode": None}
 app = typer.Typer(
     cls=_Commands,
@@ -140,5 +149,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     **_SETTINGS,
 )
+
+
+@app.callback()
+def _program(
+    version: Annotated[bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and exit.")] = False,
+) -> None:
+    """Take what may stand before a command."""
+
+
 for _name, (_, _summary) in COMMANDS.items():
     app.command(_name, help=_summary)(_listed)

@@ -15,7 +15,14 @@ _EXAMPLES = "Examples:\n"
 def page() -> str:
     """The commands, in the order in which `mesh-injector --help` lists them."""
     summaries = ([f"[`{name}`](#mesh-injector-{name})", summary] for name, (_, summary) in app.COMMANDS.items())
-    return table(("command", "what it does"), summaries) + "".join(map(_section, app.COMMANDS))
+    return table(("command", "what it does"), summaries) + _program() + "".join(map(_section, app.COMMANDS))
+
+
+def _program() -> str:
+    """The flags that stand before a command or instead of one."""
+    group: Any = typer.main.get_command(app.app)
+    flags = ([code(each.opts[0]), each.help] for each in group.params)
+    return "\n" + table(("flag without a command", "meaning"), flags)
 
 
 def _section(name: str) -> str:

@@ -1,6 +1,7 @@
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,12 @@ def test_the_program_tells_its_version_and_what_a_report_of_a_bug_should_say() -
     assert dict(line.split(maxsplit=1) for line in others) == {name: value or "unknown" for name, value in told.items()}
     assert told["python"] == platform.python_version()
     assert told["kubernetes"] == schema.KUBERNETES_VERSION
+
+
+def test_the_version_may_be_asked_for_as_a_flag() -> None:
+    told = call("--version")
+    assert (told.returncode, told.stdout, told.stderr) == (0, f"mesh-injector {__version__}\n", "")
+    assert re.search(r"^  --version +Print the version and exit\.$", call("--help").stdout, re.MULTILINE)
 
 
 def test_in_a_clone_the_commit_is_that_of_its_head_wherever_git_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,18 +48,19 @@ class Templates:
             what = f"a mesh outside {self._home} may only name a ConfigMap of its own namespace, not {namespace}/{ref.name}"
             fix = f"copy the ConfigMap to {mesh.namespace}, or move the Mesh to {self._home}"
             raise InjectionError(Reason.CONFIG_MAP_FORBIDDEN, what, where="spec.sidecarPatchConfigMap.namespace", fix=fix)
-        document = self._config_map(namespace, ref)
+        document = self._config_map(mesh, namespace, ref)
         key = (namespace, ref.name, config_maps.entry(document, ref))
         return key, config_maps.source_of(key, document)
 
-    def _config_map(self, namespace: str, ref: ConfigMapRef) -> Document:
+    def _config_map(self, mesh: Mesh, namespace: str, ref: ConfigMapRef) -> Document:
         document = self._documents.get((namespace, ref.name))
         where, name = "spec.sidecarPatchConfigMap", f"{namespace}/{ref.name}"
         if document is None and namespace in self._unread:
             raise self._unread[namespace]
         if document is None:
             meant = self._names.meant(namespace, ref.name)
-            fix = f'{meant}create it, labelled `{config_maps.TEMPLATE_LABEL}: "true"`, or correct the name'
+            rule = "" if mesh.home else f" (a Mesh outside {self._home} takes its template from its own namespace)"
+            fix = f'{meant}create it, labelled `{config_maps.TEMPLATE_LABEL}: "true"`, or correct the name{rule}'
             raise InjectionError(Reason.CONFIG_MAP_MISSING, f"there is no ConfigMap {name}", where=where, fix=fix)
         if not config_maps.is_template(document):
             raise config_maps.unlabelled(document, name)

@@ -344,6 +344,19 @@ def test_a_tenant_may_name_only_a_config_map_of_its_own_namespace() -> None:
     assert told.fix == "copy the ConfigMap to team, or move the Mesh to mesh-system"
 
 
+@pytest.mark.parametrize("there", [CONFIG_MAP, CONFIG_MAP.replace("sidecar", "another")])
+def test_a_tenant_is_told_where_its_config_map_is_looked_for_and_nothing_of_what_other_namespaces_hold(there: str) -> None:
+    _, told = faulty(a_mesh("shop", "team", f"{REF}: {{name: sidecar}}"), there)
+    assert told.what.endswith("there is no ConfigMap team/sidecar")
+    assert told.fix.endswith("or correct the name (a Mesh outside mesh-system takes its template from its own namespace)")
+
+
+@pytest.mark.parametrize("namespace", ["mesh-system", "other"])
+def test_a_mesh_at_home_is_not_told_the_rule_for_tenants(namespace: str) -> None:
+    _, told = faulty(a_mesh("shop", "mesh-system", f"{REF}: {{name: none, namespace: {namespace}}}"), CONFIG_MAP)
+    assert told.fix.endswith(", or correct the name")
+
+
 @pytest.mark.parametrize("ref", ["{name: sidecar}", "{name: sidecar, namespace: team}"])
 def test_a_tenant_uses_its_own_config_map_without_rights(ref: str) -> None:
     one = only(load(a_mesh("shop", "team", f"{REF}: {ref}"), CONFIG_MAP.replace("mesh-system", "team")))
