@@ -15,6 +15,7 @@ from mesh_injector.reasons import Reason
 
 _OPENING: Final = ("lparen", "lbracket", "lbrace")
 _CLOSING: Final = ("rparen", "rbracket", "rbrace")
+_ENDS: Final = ("variable_end", "block_end")
 _BLOCKS: Final = ("if", "for", "macro", "call", "filter", "block", "with", "autoescape")
 _SIGNS: Final = (("add", "+"), ("sub", "-"), ("name", "not"))
 """What may stand before an expression any number of times."""
@@ -72,25 +73,56 @@ def _placed(text: str, pieces: Iterable[tuple[int, str, str]]) -> Iterator[tuple
 
 def _counted(tokens: Iterable[Token]) -> Iterator[Token]:
     """Refuse what would take long to parse and compile, or would be refused or not by how deep the caller's stack is."""
-    open_brackets = open_blocks = signs = 0
-    last = ""
+    nesting = _Nesting()
     for count, token in enumerate(tokens):
         if count >= TOKENS:
             raise _too_much(f"more than {TOKENS:,} words and signs", token.lineno)
-        open_brackets += (token.type in _OPENING) - (token.type in _CLOSING)
-        if open_brackets > BRACKETS:
+        nesting.see(token)
+        if len(nesting.conditions) > BRACKETS + 1:
             raise _too_much(f"brackets nested deeper than {BRACKETS}", token.lineno)
-        open_blocks += _opened(str(token.value)) if last == "block_begin" else 0
-        signs = signs + 1 if (token.type, token.value) in _SIGNS else 0
-        if open_blocks > NESTING or signs > NESTING:
+        if max(nesting.blocks, nesting.signs, sum(nesting.conditions)) > NESTING:
             raise nested(token.lineno)
-        last = token.type
         yield token
 
 
+class _Nesting:
+    """What is open where a token stands: blocks, signs, and the conditions `x if y else z` of each bracket, the outermost first."""
+
+    def __init__(self) -> None:
+        self.blocks = self.signs = 0
+        self.conditions = [0]
+        self._last = self._tag = ""
+
+    def see(self, token: Token) -> None:
+        """Take the next token into account."""
+        is_tag = self._last == "block_begin"
+        if is_tag:
+            self._tag = str(token.value)
+            self.blocks += _opened(self._tag)
+        elif token.type == "assign" and len(self.conditions) == 1:
+            self._tag = ""  # a `set` with a value opens no block
+        elif token.type == "block_end":
+            self.blocks += self._tag == "set"
+        self.signs = self.signs + 1 if (token.type, token.value) in _SIGNS else 0
+        self._condition(token, is_tag=is_tag)
+        self._last = token.type
+
+    def _condition(self, token: Token, *, is_tag: bool) -> None:
+        if token.type in _OPENING:
+            self.conditions.append(0)
+        elif token.type in _CLOSING:
+            self.conditions.pop()
+        elif token.type == "comma":
+            self.conditions[-1] = 0
+        elif token.type in _ENDS:
+            self.conditions = [0]
+        elif (token.type, token.value) == ("name", "if") and not is_tag:
+            self.conditions[-1] += 1
+
+
 def _opened(tag: str) -> int:
-    """How many blocks a tag opens, or closes."""
-    return (tag in _BLOCKS) - (tag.removeprefix("end") in _BLOCKS and tag.startswith("end"))
+    """How many blocks a tag opens, or closes. Whether `set` opens one is known at its end."""
+    return (tag in _BLOCKS) - (tag.startswith("end") and tag.removeprefix("end") in (*_BLOCKS, "set"))
 
 
 def nested(line: int) -> Fault:
