@@ -83,9 +83,7 @@ def _put(body: dict[str, Any], path: list[str]) -> bool:
     place: Any = body
     for key in path[:-1]:
         node = node.field(key) if node else None
-        if not isinstance(place, dict):
-            return False
-        place = place.setdefault(key, {})
+        place = place.setdefault(key, {}) if isinstance(place, dict) else None
     if not isinstance(place, dict) or path[-1] in place:
         return False
     place[path[-1]] = sketch.stand_in(node.field(path[-1]) if node else None, 0)

@@ -8,13 +8,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 from mesh_injector.documents import Document, Origin
-from mesh_injector.engine.template import PatchTemplate, Source
+from mesh_injector.engine.template import PatchTemplate, Place, Rendered, Source
+from mesh_injector.engine.template.source import Fault
 from mesh_injector.errors import InjectionError, Problem
 from mesh_injector.formats.mesh import grants, hints, refs, sketch, tries, variables
 from mesh_injector.formats.mesh.config_maps import TemplateKey, is_template, source_of
-from mesh_injector.formats.mesh.grants import Trial
 from mesh_injector.formats.mesh.load import DEFAULT_HOME, Loaded, load
 from mesh_injector.formats.mesh.mesh import Mesh
 from mesh_injector.formats.mesh.templates import NOTHING_UNREAD, Unread
@@ -198,35 +199,31 @@ def _rendering(mesh: Mesh, template: PatchTemplate) -> tuple[tuple[Severity, Pro
         return ((_severity(mesh, template), error.problem),)
     lacked = [(Severity.NOTE, error.problem) for error in trial.lacked]
     if trial.rendered is None:
-        return (*lacked, *_stopped(mesh, template, trial))
-    return (*lacked, *_wrong(mesh, template, trial))
+        return (*lacked, *(_stopped(mesh, template, trial.stop) if trial.stop else ()))
+    return (*lacked, *_wrong(mesh, template, trial.rendered, trial.settled))
 
 
 def _severity(mesh: Mesh, template: PatchTemplate) -> Severity:
     return Severity.NOTE if template.named - variables.settled(mesh).variables else Severity.ERROR
 
 
-def _stopped(mesh: Mesh, template: PatchTemplate, trial: Trial) -> Iterator[tuple[Severity, Problem]]:
+def _stopped(mesh: Mesh, template: PatchTemplate, stop: Fault) -> Iterator[tuple[Severity, Problem]]:
     """Tell where a rendering stopped: an error where no pod can change that, else a warning, since nobody looked at the rest."""
-    if trial.stop is None:
-        return
-    problem = template.source.error(trial.stop).problem
-    is_open = not trial.stop.line or int(trial.stop.line) in template.open_lines(variables.settled(mesh), outputs=True)
+    problem = template.source.error(stop).problem
+    is_open = not stop.line or int(stop.line) in template.open_lines(variables.settled(mesh), outputs=True)
     if is_open and template.named - variables.settled(mesh).variables:
         yield Severity.WARNING, replace(problem, what=f"{problem.what}; what else is wrong was not looked for")
     else:
         yield Severity.ERROR, problem
 
 
-def _wrong(mesh: Mesh, template: PatchTemplate, trial: Trial) -> Iterator[tuple[Severity, Problem]]:
-    if trial.rendered is None:
-        return
-    findings = sketch.findings(trial.rendered, privileged=mesh.privileged)
+def _wrong(mesh: Mesh, template: PatchTemplate, rendered: Rendered, settled: Mapping[Place, Any]) -> Iterator[tuple[Severity, Problem]]:
+    findings = sketch.findings(rendered, privileged=mesh.privileged)
     if not findings:
         return
     by_default, open_lines = _severity(mesh, template), template.open_lines(variables.settled(mesh))
-    certain = sketch.wrong_where_shown(template, trial.settled, privileged=mesh.privileged)
+    certain = sketch.wrong_where_shown(template, settled, privileged=mesh.privileged)
     for finding in findings:
-        problem = sketch.located(trial.rendered, finding)
-        is_certain = sketch.same(problem) in certain and trial.rendered.line(finding.path) not in open_lines
+        problem = sketch.located(rendered, finding)
+        is_certain = sketch.same(problem) in certain and rendered.line(finding.path) not in open_lines
         yield Severity.ERROR if is_certain else by_default, problem

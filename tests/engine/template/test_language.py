@@ -1,8 +1,11 @@
 import hashlib
+import inspect
+import sys
 
 import pytest
 
-from mesh_injector.engine.template import PatchTemplate, Source
+from mesh_injector.engine.template import PatchTemplate, Source, language
+from mesh_injector.engine.template.source import Fault
 from mesh_injector.errors import InjectionError
 from mesh_injector.reasons import Reason
 
@@ -208,3 +211,14 @@ def below(frames: int, text: str) -> None:
 )
 def test_conditions_and_sets_that_follow_each_other_are_not_nested(text: str) -> None:
     PatchTemplate(Source(text, "t"))
+
+
+def test_a_template_that_needs_more_stack_than_is_left_is_told_as_nested_too_deeply() -> None:
+    def parsed_below(frames: int) -> None:
+        if frames:
+            parsed_below(frames - 1)
+        else:
+            language.parse("a: {{ ((((((((((1)))))))))) }}")
+
+    with pytest.raises(Fault, match="nested"):
+        parsed_below(sys.getrecursionlimit() - len(inspect.stack(0)) - 60)

@@ -341,6 +341,17 @@ def test_what_a_pod_may_lack_hides_nothing_behind_it(path: str) -> None:
     assert codes(mesh, a_template(text)) == [("note", "MI302"), ("warning", "MI705"), ("error", "MI401")]
 
 
+@pytest.mark.parametrize("path", ["pod.metadata.labels.app.x", "pod.metadata.labels.app.x.y"])
+def test_what_stands_below_a_text_can_be_given_by_no_pod_and_is_told(path: str) -> None:
+    (told,) = found(a_mesh(VALUED), a_template(container(f"    args: [{{{{ {path} }}}}]", PORT)))
+    assert (told.severity, told.problem.code) == (Severity.WARNING, "MI302")
+
+
+def test_what_is_no_yaml_for_some_pods_is_told() -> None:
+    text = "{% if virtual_node_name is defined %}\nx: [\n{% endif %}\n" + container()
+    assert codes(a_mesh(), a_template(text)) == [("warning", "MI304")]
+
+
 def test_a_rendering_that_stops_at_what_the_pod_brings_is_told_as_one_that_was_not_looked_at() -> None:
     (told,) = found(a_mesh(VALUED), a_template(container("    args: [{{ pod.metadata.labels.app > 1 }}]", PORT)))
     assert told.severity is Severity.WARNING
