@@ -33,7 +33,7 @@ def test_without_an_image_it_says_that_nodes_must_be_able_to_pull_it() -> None:
         ("--namespace", "Mesh", "is no name of a namespace"),
         ("--namespace", "a" * 64, "is no name of a namespace"),
         ("--namespace", "", "is no name of a namespace"),
-        ("--replicas", "0", "greater than or equal to 1"),
+        ("--replicas", "0", "write at least 1"),
         ("--variant", "istio", "cert-manager"),
     ],
 )
