@@ -224,11 +224,14 @@ def run_all() -> None:
 def test_hostile_templates_take_little_memory_and_leave_none_behind() -> None:
     run_all()
     tracemalloc.start()
-    gc.collect()
-    before = tracemalloc.get_traced_memory()[0]
-    run_all()
-    gc.collect()
-    after, peak = tracemalloc.get_traced_memory()
+    left = []
+    for _ in range(2):  # what is left behind is left each time; a table of the interpreter's grows once
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+        run_all()
+        gc.collect()
+        left.append(tracemalloc.get_traced_memory()[0] - before)
+    peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert after - before < 1_000_000
+    assert min(left) < 1_000_000, left
     assert peak - before < 100_000_000
